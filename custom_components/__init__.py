@@ -1,0 +1,1 @@
+"""Integrations under development."""

@@ -1,0 +1,2 @@
+# Home Assistant answers `import voluptuous` with probatio; so do the types.
+from probatio import *
