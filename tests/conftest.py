@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from unittest.mock import patch
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["tests.no_skips"]
+
+# No timing is asserted here: a slow machine is no fault.
+hypothesis.settings.register_profile("pcp", deadline=None)
+hypothesis.settings.load_profile("pcp")
 
 
 @pytest.fixture(autouse=True)

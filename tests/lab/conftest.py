@@ -7,10 +7,19 @@ import pytest
 import pytest_socket
 
 from . import requirements
+from .home import Home
 from .network import Network
 from .router import Router
 
 HERE = Path(__file__).parent
+
+# With the start of a Home Assistant and the waits of a real protocol in it.
+SECONDS_FOR_A_DOOR = 180
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register a marker."""
+    config.addinivalue_line("markers", "slow: waits for minutes of real time")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
+            if item.path.name.startswith("test_doors_"):
+                item.add_marker(pytest.mark.timeout(SECONDS_FOR_A_DOOR))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,3 +58,43 @@ def router(network: Network) -> Iterator[Router]:
     router.reset()
     yield router
     network.end_processes()
+
+
+@pytest.fixture(scope="module")
+def quick() -> bool:
+    """Whether Home Assistant checks often; a module may have it otherwise."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def running_home(
+    network: Network, quick: bool, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Home]:
+    """One Home Assistant in `lan` for all tests of a module."""
+    pytest_socket._remove_restrictions()
+    folder = tmp_path_factory.mktemp("home")
+    home = Home(network, folder / "config", quick=quick)
+    home.process.prepare()
+    yield home
+    if home.process.is_running:
+        home.stop()
+
+
+@pytest.fixture
+def empty_home(router: Router, running_home: Home) -> Iterator[Home]:
+    """A Home Assistant that runs and has no router yet."""
+    running_home.begin()
+    yield running_home
+    # What a test took from the router it gets back, or nothing could be closed.
+    router.unsilence()
+    router.loss(0)
+    router.start()
+    running_home.end()
+    running_home.check_log()
+
+
+@pytest.fixture
+def home(empty_home: Home) -> Home:
+    """A Home Assistant that has the router, and no forward."""
+    empty_home.add_router()
+    return empty_home
