@@ -1,0 +1,39 @@
+"""Has the server lost its state? The arithmetic of RFC 6887 8.5 and RFC 6886 3.6."""
+
+
+def pcp_epoch_is_valid(
+    *,
+    previous_epoch_time: int,
+    previous_client_time: int,
+    epoch_time: int,
+    client_time: int,
+) -> bool:
+    """Tell whether a PCP server's epoch went on as its clock should. RFC 6887 8.5.
+
+    All four are whole seconds: the server's from two answers, and ours (monotonic)
+    when they came. The server may go back by one second and drift by a sixteenth.
+    """
+    if epoch_time < previous_epoch_time - 1:
+        return False
+    client_delta = client_time - previous_client_time
+    server_delta = epoch_time - previous_epoch_time
+    return (
+        client_delta + 2 >= server_delta - server_delta // 16
+        and server_delta + 2 >= client_delta - client_delta // 16
+    )
+
+
+def nat_pmp_epoch_is_valid(
+    *,
+    previous_epoch_time: int,
+    previous_client_time: int,
+    epoch_time: int,
+    client_time: int,
+) -> bool:
+    """Tell whether a NAT-PMP server has kept its state. RFC 6886 3.6.
+
+    All four are whole seconds. Invalid when the server's seconds are more than two
+    behind seven eighths of the time that passed here.
+    """
+    elapsed = client_time - previous_client_time
+    return 8 * (epoch_time + 2 - previous_epoch_time) >= 7 * elapsed

@@ -1,0 +1,111 @@
+"""What anybody on the LAN can say, and how seldom it makes us ask.
+
+ANNOUNCE and version answers carry no nonce. Nothing in them is believed: they are a
+reason to ask the server, at most once in ten seconds however many there are.
+"""
+
+from .pace import RoundPace
+from .timing import ANNOUNCE_WAIT, SILENCE, VERIFICATION_INTERVAL, Jitter
+
+# RFC 6887 14.1.3: a restart is announced up to ten times, the last time after 127.75 s.
+REPETITIONS = 128.0 + ANNOUNCE_WAIT
+
+
+class Hearsay:
+    """What was heard and is not verified yet. All times are monotonic seconds."""
+
+    def __init__(self, jitter: Jitter) -> None:
+        """Begin with nothing heard."""
+        self._jitter = jitter
+        self._verify_at: float | None = None
+        self._verified_at = float("-inf")
+        self._loss_at = float("-inf")
+        self._round_is_owed = False
+        self._round_at: float | None = None
+        self._rounds = RoundPace()
+        self._doubt_until: float | None = None
+        self._doubted_version: int | None = None
+
+    def next_at(self) -> float | None:
+        """Return when one of the methods below has something to tell."""
+        times = (self._verify_at, self._round_at, self._doubt_until)
+        return min((at for at in times if at is not None), default=None)
+
+    # Announcements: the server may have lost its mappings. RFC 6887 14.1.3.
+
+    def announcement(self, *, in_line: bool, now: float) -> None:
+        """Take an announcement; `in_line` when its epoch is what we expect.
+
+        That alone does not prove that nothing was lost, for some routers announce a
+        restart and count on from their uptime. It does show a repetition of the
+        announcement of a loss that was seen to.
+        """
+        if self._verify_at is None and not (
+            in_line and now < self._loss_at + REPETITIONS
+        ):
+            self._verify_at = max(
+                now + ANNOUNCE_WAIT * self._jitter(),
+                self._verified_at + VERIFICATION_INTERVAL,
+            )
+
+    def take_verification(self, *, now: float) -> bool:
+        """Tell whether the server is to be asked now; its answer begins a round."""
+        if self._verify_at is None or now < self._verify_at:
+            return False
+        self._verify_at = None
+        self._verified_at = now
+        self._round_is_owed = True
+        return True
+
+    def answered(self, *, now: float) -> bool:
+        """Note an answer that shows no loss; tell whether to renew everything now."""
+        if not self._round_is_owed:
+            return False
+        self._round_is_owed = False
+        return self.begin_round(now=now)
+
+    def begin_round(self, *, now: float) -> bool:
+        """Tell whether everything may be renewed now; else `take_round` will."""
+        self._round_at = self._rounds.next_at(now)
+        return self._round_at is None
+
+    def take_round(self, *, now: float) -> bool:
+        """Tell whether everything is to be renewed that had to wait till now."""
+        if self._round_at is None or now < self._round_at:
+            return False
+        return self.begin_round(now=now)
+
+    def loss(self, *, now: float) -> None:
+        """Note that everything is made again: what was heard before is seen to."""
+        self._loss_at = now
+        self._round_is_owed = False
+        self._round_at = None
+
+    # Versions: the server may not speak PCP any more. RFC 6887 9.
+
+    def version_answer(self, version: int, *, now: float) -> bool:
+        """Take a version answer; tell whether the server is to be asked in PCP now.
+
+        Another one while that is not answered makes it certain.
+        """
+        if self._doubt_until is not None:
+            self._doubted_version = version
+            return False
+        if now < self._verified_at + VERIFICATION_INTERVAL:
+            return False
+        self._verified_at = now
+        self._doubt_until = now + SILENCE
+        return True
+
+    def pcp_answer(self) -> None:
+        """Note that the server speaks PCP."""
+        self._doubt_until = None
+        self._doubted_version = None
+
+    def take_version(self, *, now: float) -> int | None:
+        """Return the version that the server speaks instead of ours, once it is sure."""
+        if self._doubt_until is None or now < self._doubt_until:
+            return None
+        version = self._doubted_version
+        self.pcp_answer()
+        return version

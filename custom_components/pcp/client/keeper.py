@@ -1,0 +1,441 @@
+"""One server and all our leases on it, sans-io.
+
+Datagrams, wishes and the time go in; datagrams, news and the next wake-up come out.
+The keeper has no socket, no clock and no randomness of its own. After any input its
+caller drains `next_event`, sends `datagrams_to_send` and wakes it at `next_wakeup`.
+
+The leases' own matters are in `leases`; here is the server they are on: its protocol,
+its epoch, its address, whether it answers, and what could be forged (`hearsay`).
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from . import wire
+from .check import Check, Question
+from .codec import (
+    NAT_PMP_VERSION,
+    PCP_VERSION,
+    SERVER_PORT,
+    DecodeError,
+    IPAddress,
+    ResultCode,
+)
+from .events import (
+    Event,
+    ExternalAddressChanged,
+    ProtocolChanged,
+    ServerProtocol,
+    ServerReachable,
+    ServerRestarted,
+)
+from .hearsay import Hearsay
+from .lease import Lease
+from .leases import Leases
+from .mapping import Grant, LeaseView, MappingKey, MappingWish
+from .pace import LossPace
+from .refusals import refusal_of
+from .sending import Sender
+from .server import Server, ServerView
+from .timing import PCP_RETRY_INTERVAL, ROUND_TRIP, Jitter
+
+
+class Keeper:
+    """The leases on one server. All times are monotonic seconds, and never go back."""
+
+    def __init__(
+        self,
+        server: IPAddress,
+        *,
+        nonce: Callable[[], bytes],
+        jitter: Jitter,
+        now: float,
+        protocol: ServerProtocol | None = None,
+    ) -> None:
+        """Begin with nothing known but perhaps the protocol from an earlier life.
+
+        `nonce` returns 12 unpredictable octets, `jitter` a number in [0, 1).
+        """
+        self._now = now
+        self._events: deque[Event] = deque()
+        tell = self._events.append
+        self._server = Server(address=server, protocol=protocol)
+        self._sender = Sender(self._server, jitter=jitter, tell=tell)
+        self._leases = Leases(self._server, self._sender, jitter=jitter, tell=tell)
+        self._check = Check(
+            jitter=jitter, new_nonce=nonce, due_at=now, retry_pcp_at=now
+        )
+        self._hearsay = Hearsay(jitter)
+        self._losses = LossPace()
+        self._aliases: frozenset[IPAddress] = frozenset()
+        self._last_client_address: IPAddress | None = None
+
+    # What the caller may see.
+
+    @property
+    def server(self) -> IPAddress:
+        """Return the server's address; its port is always 5351."""
+        return self._server.address
+
+    @property
+    def client_address(self) -> IPAddress | None:
+        """Return our address towards the server, None while there is no way to it."""
+        return self._sender.client_address
+
+    def server_view(self) -> ServerView:
+        """Return the server as it is now."""
+        return self._server.view()
+
+    def lease(self, key: MappingKey) -> LeaseView | None:
+        """Return one lease as it is now, None when there is none."""
+        lease = self._leases.table.get(key)
+        return None if lease is None else lease.view(now=self._now)
+
+    def leases(self) -> tuple[LeaseView, ...]:
+        """Return all leases as they are now, in the order of their mappings."""
+        return tuple(lease.view(now=self._now) for lease in self._leases.table)
+
+    def next_event(self) -> Event | None:
+        """Return the next piece of news, None when all is told."""
+        if not self._events:
+            # Who comes to his turn may be held: that is news, too.
+            self._send_due()
+        return self._events.popleft() if self._events else None
+
+    def next_wakeup(self) -> float | None:
+        """Return when `handle_timer` is to be called, monotonic seconds."""
+        times = (
+            self._check.due_at,
+            self._server.silent_at,
+            self._hearsay.next_at(),
+            self._sender.next_at(),
+        )
+        return min((at for at in times if at is not None), default=None)
+
+    def datagrams_to_send(self, *, now: float) -> list[bytes]:
+        """Return what is to be sent to the server now, in order."""
+        self._advance(now)
+        self._send_due()
+        return self._sender.take_datagrams()
+
+    # Wishes.
+
+    def want(self, wish: MappingWish, *, now: float, urgent: bool = True) -> None:
+        """Ask for a mapping and keep it; of a known one only the terms are renewed.
+
+        `urgent` when a person waits for it: it passes all holds and the queue. Raises
+        ValueError, and changes nothing, when the nonce is not the known mapping's; one
+        that is still being released is asked for with its new nonce after that.
+        """
+        self._advance(now)
+        self._leases.want(wish, now=now, urgent=urgent)
+
+    def release(self, key: MappingKey, *, now: float) -> None:
+        """Delete a mapping; LeaseReleased tells when nothing of it is left."""
+        self._advance(now)
+        self._leases.release(key, now=now)
+
+    def restore(
+        self,
+        wish: MappingWish,
+        *,
+        wanted: bool,
+        grant: Grant | None,
+        open_until: float | None,
+        now: float,
+    ) -> None:
+        """Take up a lease that an earlier life of ours had, and ask for it again.
+
+        `open_until` is until when the mapping may exist though no grant is known.
+        Raises ValueError, and changes nothing, when the mapping is known.
+        """
+        self._advance(now)
+        self._leases.restore(
+            wish, wanted=wanted, grant=grant, open_until=open_until, now=now
+        )
+
+    def renew_all(self, *, now: float) -> None:
+        """Ask for everything again, holds or not, because a person says so."""
+        self._advance(now)
+        self._leases.ask_all(now=now, forced=True)
+        self._check.restart(now=now)
+
+    # Inputs.
+
+    def set_client_address(self, address: IPAddress | None, *, now: float) -> None:
+        """Take our own address towards the server, None when there is no way to it.
+
+        Another one than before makes us another client, to whom no hold was told.
+        """
+        self._advance(now)
+        if address == self._sender.client_address:
+            return
+        self._sender.client_address = address
+        if address is not None:
+            is_new = address != self._last_client_address
+            self._last_client_address = address
+            self._leases.ask_all(now=now, forced=is_new)
+            self._check.restart(now=now)
+
+    def set_aliases(self, aliases: frozenset[IPAddress]) -> None:
+        """Take the other addresses that announcements of this server come from."""
+        self._aliases = aliases
+
+    def connection_refused(self, *, now: float) -> None:
+        """Take the ICMP message that nobody listens on the server's port."""
+        self._advance(now)
+        self._fall_silent()
+
+    def receive_datagram(self, data: bytes, *, now: float) -> None:
+        """Take a datagram from the server's address and port. RFC 6887 8.3."""
+        self._advance(now)
+        match self._read(data):
+            case wire.MapAnswer() as answer:
+                self._on_map_answer(answer)
+            case wire.StatusAnswer() as answer:
+                self._on_status_answer(answer)
+            case wire.VersionAnswer() as answer:
+                self._on_version_answer(answer)
+
+    def receive_announcement(
+        self, data: bytes, source: IPAddress, source_port: int, *, now: float
+    ) -> None:
+        """Take a multicast datagram; a server that announces itself is verified.
+
+        Nothing in it is believed, for anybody on the LAN can send one. After a random
+        wait one request tells whether the server lost its state. RFC 6887 14.1.3.
+        """
+        self._advance(now)
+        if source_port != SERVER_PORT or source not in {self.server, *self._aliases}:
+            self._server.drop("source")
+            return
+        match self._read(data):
+            case wire.StatusAnswer(result_code=ResultCode.SUCCESS) as answer:
+                self._on_announcement(answer)
+            case wire.MapAnswer() | wire.StatusAnswer() | wire.VersionAnswer():
+                self._server.drop("opcode")
+
+    def handle_timer(self, *, now: float) -> None:
+        """Do what is due."""
+        self._advance(now)
+        if (version := self._hearsay.take_version(now=now)) is not None:
+            self._speak_another(version)
+        if self._server.silent_at is not None and now >= self._server.silent_at:
+            self._fall_silent()
+        if self._hearsay.take_verification(now=now):
+            self._verify()
+        if self._hearsay.take_round(now=now):
+            self._leases.renew_granted(at=now, now=now)
+        if self._leases.handle_timer(now=now):
+            self._check.begin_by(now + ROUND_TRIP)
+        if self._server.silent_at is not None:
+            # It may be one request only that it does not answer.
+            self._check.begin_by(self._server.silent_at - ROUND_TRIP)
+
+    # Answers.
+
+    def _on_map_answer(self, answer: wire.MapAnswer) -> None:
+        if answer.nonce is not None and answer.nonce == self._check.nonce:
+            self._on_trusted(answer.spoken, answer.epoch_time)
+            if answer.assigned_external_address is not None:
+                self._set_external_address(answer.assigned_external_address)
+            self._check.answered(Question.PROBE, now=self._now)
+            return
+        lease = self._leases.of_answer(answer, now=self._now)
+        if lease is None:
+            return
+        self._on_trusted(answer.spoken, answer.epoch_time)
+        if answer.result_code == ResultCode.SUCCESS and not lease.must_delete:
+            self._look_at_address(lease, answer)
+        elif answer.result_code == ResultCode.NO_RESOURCES and lease.grant is None:
+            self._look_at_refusal(lease, answer)
+        self._leases.take_answer(lease, answer, now=self._now)
+
+    def _look_at_address(self, lease: Lease, answer: wire.MapAnswer) -> None:
+        """Take the server's external address from a grant.
+
+        A server may have several. The one that we call its own is that of the leases
+        that moved with it; another one is a reason to look at all of them.
+        """
+        address = answer.assigned_external_address
+        known, before = self._server.external_address, lease.suggested_external_address
+        is_pinhole = lease.key.internal_address.version == 6
+        if address is None or (is_pinhole and lease.wish.third_party):
+            return
+        if known in (None, before):
+            self._set_external_address(address)
+        elif address not in (known, before):
+            self._begin_round()
+
+    def _look_at_refusal(self, lease: Lease, answer: wire.MapAnswer) -> None:
+        """Take the address for which a server behind another NAT maps nothing.
+
+        miniupnpd tells its private address then; RFC 6887 11.1 copies our suggestion.
+        """
+        address = answer.assigned_external_address
+        if address not in (None, lease.suggested_external_address):
+            self._set_external_address(address)
+
+    def _on_status_answer(self, answer: wire.StatusAnswer) -> None:
+        spoken, epoch_time = answer.spoken, answer.epoch_time
+        in_line = self._server.epoch_is_valid(epoch_time, spoken, now=self._now)
+        is_pcp = spoken is ServerProtocol.PCP
+        question = Question.ANNOUNCE if is_pcp else Question.EXTERNAL_ADDRESS
+        if not self._check.asked(question):
+            # RFC 6887 14.1.3: a restart may be announced by unicast, too.
+            if is_pcp and not in_line and answer.result_code == ResultCode.SUCCESS:
+                self._on_announcement(answer)
+            else:
+                self._server.drop("unasked")
+            return
+        if not is_pcp and self._server.protocol is ServerProtocol.PCP:
+            self._server.drop("version")
+            return
+        if is_pcp and not in_line:
+            # This answer has no nonce: one that has is asked for.
+            self._check.answered(question, now=self._now)
+            self._hear()
+            self._verify()
+            return
+        self._on_trusted(spoken, epoch_time)
+        if answer.external_address is not None:
+            self._set_external_address(answer.external_address)
+        self._check.answered(question, now=self._now)
+
+    def _on_version_answer(self, answer: wire.VersionAnswer) -> None:
+        """Take the news that the server does not speak PCP version 2. RFC 6887 9."""
+        protocol = self._server.protocol
+        is_nat_pmp = protocol is ServerProtocol.NAT_PMP
+        if answer.version == PCP_VERSION:
+            # The answer to a NAT-PMP question, of a server that speaks PCP alone.
+            self._server.drop("version")
+            if is_nat_pmp:
+                self._check.retry_pcp_at = self._now
+                self._hearsay.announcement(in_line=False, now=self._now)
+        elif not self._check.awaits_pcp and (
+            is_nat_pmp or not any(lease.is_unanswered for lease in self._leases.table)
+        ):
+            self._server.drop("unasked")
+        elif is_nat_pmp:
+            self._hear()
+        elif protocol is None:
+            self._speak_another(answer.version)
+        elif self._hearsay.version_answer(answer.version, now=self._now):
+            self._check.restart(now=self._now)
+
+    def _on_announcement(self, answer: wire.StatusAnswer) -> None:
+        spoken = answer.spoken
+        if spoken is not ServerProtocol.PCP is self._server.protocol:
+            # miniupnpd sends these beside PCP's, with an epoch of another count.
+            self._server.drop("version")
+            return
+        if spoken is ServerProtocol.PCP:
+            self._check.retry_pcp_at = self._now
+        in_line = self._server.epoch_is_valid(answer.epoch_time, spoken, now=self._now)
+        self._hearsay.announcement(in_line=in_line, now=self._now)
+
+    def _on_trusted(self, spoken: ServerProtocol, epoch_time: int) -> None:
+        """Take the protocol and the epoch of an answer to a question of ours."""
+        self._hear()
+        if spoken is ServerProtocol.PCP:
+            self._hearsay.pcp_answer()
+        if self._server.protocol is not spoken:
+            self._switch(spoken)
+        if not self._server.take_epoch(epoch_time, spoken, now=self._now):
+            self._lose_all()
+        elif self._hearsay.answered(now=self._now):
+            self._leases.renew_granted(at=self._now, now=self._now)
+
+    # The server as a whole.
+
+    def _hear(self) -> None:
+        """Note that the server is there; what it may have missed is asked again."""
+        is_news = self._server.hear(now=self._now)
+        self._check.put_off(now=self._now)
+        if is_news:
+            self._events.append(ServerReachable(True))
+            self._leases.ask_unanswered(now=self._now)
+
+    def _fall_silent(self) -> None:
+        if self._server.fall_silent():
+            self._events.append(ServerReachable(False))
+
+    def _switch(self, protocol: ServerProtocol) -> None:
+        """Speak another protocol from now on, and ask for everything in it."""
+        is_first = self._server.protocol is None
+        self._server.protocol = protocol
+        self._events.append(ProtocolChanged(protocol))
+        self._check.retry_pcp_at = self._now + PCP_RETRY_INTERVAL
+        if is_first and protocol is ServerProtocol.PCP:
+            self._leases.ask_refused_in_pcp(now=self._now)
+        else:
+            self._leases.ask_all(now=self._now, forced=True)
+            self._check.restart(now=self._now)
+
+    def _speak_another(self, version: int) -> None:
+        """Speak NAT-PMP if that is it, else wait for the server to learn PCP."""
+        self._hear()
+        address = self._sender.client_address
+        if version == NAT_PMP_VERSION and address is not None and address.version == 4:
+            self._switch(ServerProtocol.NAT_PMP)
+            return
+        self._server.protocol = None
+        refusal = refusal_of(ResultCode.UNSUPP_VERSION, lifetime=0, now=self._now)
+        self._leases.refuse_unanswered(refusal, now=self._now)
+        self._check.give_up(until=self._now + PCP_RETRY_INTERVAL)
+
+    def _set_external_address(self, address: IPAddress) -> None:
+        old = self._server.external_address
+        if address == old or address.version != self.server.version:
+            return
+        self._server.external_address = address
+        self._events.append(ExternalAddressChanged(old, address))
+        if self._server.protocol is ServerProtocol.NAT_PMP:
+            self._leases.tell_address(address)
+        elif old is not None:
+            self._begin_round()
+
+    def _begin_round(self) -> None:
+        """Renew everything, now or as soon as it may be."""
+        if self._hearsay.begin_round(now=self._now):
+            self._leases.renew_granted(at=self._now, now=self._now)
+
+    def _lose_all(self) -> None:
+        """Make every mapping again, for the server lost its state. RFC 6887 8.5."""
+        self._hearsay.loss(now=self._now)
+        ask_at = self._losses.next_at(self._now)
+        if ask_at > self._now:
+            # So soon after the last one that everything is just being made again.
+            self._leases.renew_granted(at=ask_at, now=self._now)
+            return
+        assert self._server.started_at is not None
+        self._events.append(ServerRestarted(self._server.started_at))
+        self._leases.lose_all(now=self._now)
+
+    def _verify(self) -> None:
+        """Ask one question whose answer cannot be forged from outside our traffic."""
+        if self._server.protocol is not ServerProtocol.PCP or (
+            not self._leases.renew_one(now=self._now)
+        ):
+            self._check.restart(now=self._now, probe=True)
+
+    def _send_due(self) -> None:
+        """Send what is due: the requests whose turn it is, and the check."""
+        self._sender.take_turns(now=self._now)
+        if self._now >= self._check.due_at:
+            granted = any(lease.grant for lease in self._leases.table)
+            self._sender.send_check(self._check, granted=granted, now=self._now)
+
+    # Small things.
+
+    def _advance(self, now: float) -> None:
+        if now < self._now:
+            raise ValueError(f"time went back from {self._now} to {now}")
+        self._now = now
+
+    def _read(self, data: bytes) -> wire.Answer | None:
+        try:
+            return wire.read(data)
+        except DecodeError as err:
+            self._server.drop(err.reason)
+            return None

@@ -1,0 +1,419 @@
+"""The life of one mapping, from wanted to released.
+
+A lease is our side of a mapping. Its state is not stored but follows from three facts,
+so that they cannot contradict each other:
+
+    wanted    grant    refusal     state
+    no        -        -           RELEASING    until nothing of it can be left
+    yes       live     any         GRANTED      renewed on the schedule of 11.2.1
+    yes       none     some        REFUSED      asked again at refusal.retry_at
+    yes       none     none        REQUESTING   asked again on the schedule of 8.1.1
+
+and what may happen in each, and what becomes of it:
+
+    input          REQUESTING   GRANTED          REFUSED      RELEASING
+    granted        GRANTED      GRANTED          GRANTED      -, deleted again
+    give_back      REFUSED      REFUSED          REFUSED      -
+    refused        REFUSED      GRANTED (*)      REFUSED      -, tried again
+    deleted        -            -                -            over, or once more
+    lost, ran_out  -            REQUESTING (*)   -            over
+    want           -            -                REQUESTING   REQUESTING
+    release        RELEASING in every state
+
+(*) A refused renewal leaves the mapping alone; when it runs out before the hold ends
+it is REFUSED. A lease that was never asked for is over as soon as it is released.
+
+`open_until` is the other half of honesty: until then the mapping may exist on the
+server, for a request may have been granted by an answer that was lost. What was
+granted on terms we do not accept is *given back*: deleted while it is still wanted.
+
+A lease sends nothing and knows no server. Its keeper looks at `action_at`, sends a
+delete or a map request as `must_delete` says, and tells `sent`.
+"""
+
+from dataclasses import replace
+
+from .codec import IPAddress
+from .mapping import Grant, LeaseState, LeaseView, MappingKey, MappingWish, Refusal
+from .timing import (
+    CHECK_INTERVAL,
+    MINIMUM_RENEWAL_GAP,
+    Jitter,
+    Retransmission,
+    renewal_at,
+)
+
+# A late copy of a request can make a mapping again after its delete was answered.
+# So long is a request that was never answered taken to be under way.
+LINGER = 10.0
+
+
+class Lease:
+    """One mapping: what is wanted, what was granted, and when to act."""
+
+    __slots__ = (
+        "_asked_until",
+        "_copies",
+        "_granted_at",
+        "_granted_until",
+        "_held_until",
+        "_last_sent_at",
+        "_made_since_sent",
+        "_renewals",
+        "_unanswered_at",
+        "action_at",
+        "awaiting",
+        "giving_back",
+        "grant",
+        "refusal",
+        "suggested_external_address",
+        "suggested_external_port",
+        "wanted",
+        "wish",
+    )
+
+    def __init__(self, wish: MappingWish) -> None:
+        """Begin with a wish that nobody was asked for yet."""
+        self.wish = wish
+        self.wanted = True
+        self.grant: Grant | None = None
+        self.refusal: Refusal | None = None
+        self.giving_back = False
+        """What was granted is not acceptable and has to be deleted first."""
+        self.suggested_external_port = wish.suggested_external_port
+        self.suggested_external_address = wish.suggested_external_address
+        self.action_at: float | None = None
+        """When the next request is due, monotonic seconds."""
+        self.awaiting: Retransmission | None = None
+        """The schedule of the request that is repeated until it is answered."""
+        self._granted_at = 0.0
+        self._renewals = 0
+        self._last_sent_at = float("-inf")
+        self._held_until = float("-inf")
+        self._unanswered_at: float | None = None
+        self._copies = 0
+        self._asked_until: float | None = None
+        self._granted_until: float | None = None
+        self._made_since_sent = False
+
+    # What it is.
+
+    @property
+    def key(self) -> MappingKey:
+        """Return what names the mapping."""
+        return self.wish.key
+
+    @property
+    def state(self) -> LeaseState:
+        """Return where the lease stands."""
+        if not self.wanted:
+            return LeaseState.RELEASING
+        if self.grant is not None:
+            return LeaseState.GRANTED
+        return LeaseState.REQUESTING if self.refusal is None else LeaseState.REFUSED
+
+    @property
+    def must_delete(self) -> bool:
+        """Tell whether the next request is a delete: unwanted, or given back."""
+        return not self.wanted or self.giving_back
+
+    @property
+    def creates(self) -> bool:
+        """Tell whether the next request is for a new mapping."""
+        return self.grant is None and not self.must_delete
+
+    @property
+    def open_until(self) -> float | None:
+        """Return until when the mapping may exist on the server, monotonic seconds."""
+        times = (self._granted_until, self._asked_until)
+        return max((at for at in times if at is not None), default=None)
+
+    @property
+    def unanswered_since(self) -> float | None:
+        """Return when the request was last sent that is not answered yet, if any."""
+        return self.awaiting.last_sent_at if self.awaiting else self._unanswered_at
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Tell whether an answer is still to be expected."""
+        return self.unanswered_since is not None
+
+    def may_renew(self, *, now: float) -> bool:
+        """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""
+        return (
+            self.state is LeaseState.GRANTED
+            and max(self._held_until, self._last_sent_at + MINIMUM_RENEWAL_GAP) <= now
+        )
+
+    def is_open(self, *, now: float) -> bool:
+        """Tell whether the mapping may exist on the server."""
+        return self.open_until is not None and now < self.open_until
+
+    def is_over(self, *, now: float) -> bool:
+        """Tell whether nothing of an unwanted mapping can be left on the server."""
+        return not self.wanted and not self.is_open(now=now)
+
+    def next_due(self) -> float | None:
+        """Return when the lease needs attention, monotonic seconds, or None."""
+        ends_at = None
+        if self.grant is not None:
+            ends_at = self.grant.expires_at
+        elif self.must_delete:
+            ends_at = self.open_until
+        times = [at for at in (self.action_at, ends_at) if at is not None]
+        return min(times, default=None)
+
+    def view(self, *, now: float) -> LeaseView:
+        """Return the lease as it is now."""
+        return LeaseView(
+            key=self.key,
+            state=self.state,
+            grant=self.grant,
+            refusal=self.refusal,
+            open_until=self.open_until if self.is_open(now=now) else None,
+        )
+
+    # What is wished for.
+
+    def want(self, wish: MappingWish, *, now: float, urgent: bool) -> None:
+        """Take a wish, new or again; `urgent` ends all holds and asks at once."""
+        if self.grant is None and (
+            wish.suggested_external_port != self.wish.suggested_external_port
+        ):
+            self.suggested_external_port = wish.suggested_external_port
+        self.wish = wish
+        if not self.wanted:
+            self.wanted = True
+            self._free()
+            self._ask_at(now)
+        elif self.grant is None:
+            if urgent:
+                self._free()
+                self._ask_at(now)
+        elif not self.accepts(self.grant.assigned_external_port):
+            self.grant = None
+            self._ask_at(now)
+
+    def release(self, *, now: float) -> None:
+        """Stop wanting the mapping; `is_over` tells when nothing of it is left."""
+        self.wanted = False
+        self.grant = None
+        self.giving_back = False
+        self._free()
+        self._ask_at(now)
+
+    def accepts(self, assigned_external_port: int) -> bool:
+        """Tell whether the wish is content with a port."""
+        return not self.wish.exact or (
+            assigned_external_port == self.wish.suggested_external_port
+        )
+
+    def ask_again(self, *, now: float, forced: bool = False) -> None:
+        """Let the request be sent afresh; `forced` before the end of its hold.
+
+        Renewals keep their distance of 4 s in any case. RFC 6887 11.2.1.
+        """
+        if forced:
+            self._free()
+        elif self.state is LeaseState.REFUSED and not self.giving_back:
+            return
+        at = max(now, self._held_until)
+        if self.grant is not None:
+            at = max(at, self._last_sent_at + MINIMUM_RENEWAL_GAP)
+        self._ask_at(at)
+
+    def pause(self) -> None:
+        """Ask nothing more until `ask_again`, for there is no way to ask."""
+        self.awaiting = None
+        self.action_at = None
+
+    # What happens to it.
+
+    def sent(
+        self, schedule: Retransmission | None, *, now: float, jitter: Jitter
+    ) -> None:
+        """Note that the request due was sent; `schedule` is used when it is a new one.
+
+        None for `schedule` makes it a renewal of 11.2.1: a single packet.
+        """
+        self._last_sent_at = now
+        self._made_since_sent = False
+        if not self.must_delete:
+            self._copies += 1
+            self._unanswered_at = now
+            self._asked_until = max(self._asked_until or 0.0, now + self.wish.lifetime)
+        self.awaiting = self.awaiting or schedule
+        if self.awaiting is None:
+            self._renewals += 1
+            self._plan_renewal(jitter)
+            return
+        self.action_at = self.awaiting.sent(now=now)
+        if self.action_at is None:
+            # NAT-PMP gives up here (RFC 6886 3.1); the wish stays, so begin anew.
+            if self.grant is not None:
+                self.awaiting = None
+                self._plan_renewal(jitter)
+            else:
+                self.action_at = now + CHECK_INTERVAL
+
+    def granted(self, grant: Grant, *, now: float, jitter: Jitter) -> None:
+        """Take a successful answer to a wanted mapping. RFC 6887 11.4."""
+        self._answered()
+        self._free()
+        self.grant = grant
+        self.suggested_external_port = grant.assigned_external_port
+        self.suggested_external_address = grant.assigned_external_address
+        self._granted_until = grant.expires_at
+        self._granted_at = now
+        self._renewals = 0
+        self._plan_renewal(jitter)
+
+    def give_back(self, refusal: Refusal, *, expires_at: float, now: float) -> None:
+        """Take a grant that is not acceptable: refused, and to be deleted."""
+        self._answered()
+        self.grant = None
+        self.refusal = refusal
+        self.giving_back = True
+        self._granted_until = expires_at
+        self._ask_at(now)
+
+    def granted_unwanted(self, *, expires_at: float, now: float) -> None:
+        """Take a late grant of a mapping that is being deleted: delete it again.
+
+        A delete that is under way is no proof any more, and goes on being repeated.
+        """
+        self._granted_until = max(self._granted_until or 0.0, expires_at)
+        self._unanswered_at = None
+        self._made_since_sent = True
+        if self.awaiting is None:
+            self._ask_at(max(now, self._held_until))
+
+    def deletion_lasts(self, *, expires_at: float) -> None:
+        """Take the answer that the mapping goes by itself, and when. RFC 6887 15."""
+        self.pause()
+        self._asked_until = None
+        self._granted_until = expires_at
+
+    def deleted(self, *, now: float) -> None:
+        """Take the answer that nothing is left on the server.
+
+        A request that was never answered may still be under way: then the delete is
+        sent once more when that cannot be any longer.
+        """
+        if self._made_since_sent:
+            return
+        self.pause()
+        if self._unanswered_at is not None and now < self._unanswered_at + LINGER:
+            self.action_at = self._unanswered_at + LINGER
+            self._unanswered_at = None
+        else:
+            self.gone(now=now)
+
+    def gone(self, *, now: float) -> None:
+        """Note that nothing is left; what was only given back is asked for again."""
+        self._answered()
+        self._granted_until = None
+        self.giving_back = False
+        if self.refusal is not None and now < self.refusal.retry_at:
+            self.action_at = self.refusal.retry_at
+        elif self.wanted:
+            self.ask_afresh(now=now)
+
+    def refused(self, refusal: Refusal, *, jitter: Jitter) -> None:
+        """Take an error answer to a create or a renewal. RFC 6887 8.3.
+
+        Of a request that was repeated another copy may have been granted before.
+        """
+        if self._copies > 1:
+            self._granted_until = self.open_until
+        self._answered()
+        self.refusal = refusal
+        self._held_until = refusal.retry_at
+        if self.grant is None:
+            self.action_at = refusal.retry_at
+        else:
+            self._plan_renewal(jitter)
+
+    def hold(self, refusal: Refusal) -> None:
+        """Wait with a request for a new mapping: the server said no to another."""
+        self.awaiting = None
+        self.refusal = refusal
+        self._held_until = self.action_at = refusal.retry_at
+
+    def deletion_refused(self, refusal: Refusal) -> None:
+        """Take an error answer to a delete: it is tried again until it has run out."""
+        self.awaiting = None
+        self._held_until = self.action_at = refusal.retry_at
+
+    def lost(self) -> None:
+        """Take the news that the mapping is gone; holds end, for it is a new server."""
+        self.grant = None
+        self._free()
+
+    def ran_out(self, *, now: float) -> None:
+        """Let the grant go that has run out, and ask again unless there is a hold."""
+        self.grant = None
+        if now < self._held_until:
+            self._ask_at(self._held_until)
+        else:
+            self.refusal = None
+            self._ask_at(max(now, self._last_sent_at + MINIMUM_RENEWAL_GAP))
+
+    def ask_afresh(self, *, now: float) -> None:
+        """Ask again when a hold or a long wait is over."""
+        self.refusal = None
+        self._ask_at(now)
+
+    def reassigned(self, address: IPAddress) -> None:
+        """Take an external address that was told apart from the mapping (NAT-PMP)."""
+        if self.grant is not None:
+            self.grant = replace(self.grant, assigned_external_address=address)
+            self.suggested_external_address = address
+
+    def restore(
+        self,
+        *,
+        wanted: bool,
+        grant: Grant | None,
+        open_until: float | None,
+        now: float,
+    ) -> None:
+        """Take up a lease again that an earlier life of ours had."""
+        self.wanted = wanted
+        self._granted_until = open_until
+        if grant is not None:
+            self.suggested_external_port = grant.assigned_external_port
+            self.suggested_external_address = grant.assigned_external_address
+            self._granted_until = max(grant.expires_at, open_until or 0.0)
+            if wanted and grant.expires_at > now:
+                self.grant = grant
+                self._granted_at = grant.expires_at - grant.lifetime
+        self._ask_at(now)
+
+    # Small things.
+
+    def _free(self) -> None:
+        """End all holds."""
+        self.refusal = None
+        self._held_until = float("-inf")
+
+    def _ask_at(self, at: float) -> None:
+        self.awaiting = None
+        self.action_at = at
+
+    def _answered(self) -> None:
+        self.pause()
+        self._copies = 0
+        self._unanswered_at = None
+        self._asked_until = None
+
+    def _plan_renewal(self, jitter: Jitter) -> None:
+        """Plan the next single packet of 11.2.1, not before a hold ends."""
+        assert self.grant is not None
+        self.action_at = renewal_at(
+            granted_at=self._granted_at,
+            expires_at=self.grant.expires_at,
+            step=self._renewals,
+            earliest=max(self._last_sent_at + MINIMUM_RENEWAL_GAP, self._held_until),
+            jitter=jitter,
+        )

@@ -1,0 +1,144 @@
+"""The words of the client: mappings, wishes, grants and refusals.
+
+A *mapping* is what a server holds for one internal address, protocol and port.
+Keeper, ledger and everything above speak of mappings in these frozen values.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from ipaddress import IPv4Network, IPv6Network
+
+from .codec import IPAddress, ResultCode
+
+
+class Protocol(IntEnum):
+    """The transport protocols we map, as IANA protocol numbers."""
+
+    TCP = 6
+    UDP = 17
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingKey:
+    """What names a mapping on one server. RFC 6887 11.3."""
+
+    internal_address: IPAddress
+    protocol: Protocol
+    internal_port: int
+    """1 to 65535."""
+
+    @property
+    def order(self) -> tuple[int, int, int, int]:
+        """Sort IPv4 before IPv6, TCP before UDP, low ports first."""
+        return (
+            self.internal_address.version,
+            self.protocol,
+            self.internal_port,
+            int(self.internal_address),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingWish:
+    """A mapping that is to be asked for, and what to ask."""
+
+    key: MappingKey
+    nonce: bytes
+    """12 octets, the same for the life of the mapping. RFC 6887 11.2."""
+
+    lifetime: int
+    """Requested lifetime in seconds."""
+
+    suggested_external_port: int
+    """0 leaves the choice to the server."""
+
+    suggested_external_address: IPAddress | None = None
+    """None leaves the choice to the server."""
+
+    exact: bool = False
+    """Give the mapping back unless the suggested external port is assigned."""
+
+    third_party: bool = False
+    """The internal address is another host's. RFC 6887 13.1."""
+
+    allowed_sources: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Who may come in, of the mapping's IP version; empty is anyone. RFC 6887 13.3."""
+
+    def __post_init__(self) -> None:
+        """Refuse sources that would be left out: fewer filters are a wider door."""
+        version = self.key.internal_address.version
+        if any(network.version != version for network in self.allowed_sources):
+            raise ValueError("allowed sources of another IP version")
+
+    @property
+    def needs_pcp(self) -> bool:
+        """Tell whether NAT-PMP cannot express it and would open something else."""
+        return self.third_party or bool(self.allowed_sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What the server granted, from its last successful answer."""
+
+    assigned_external_address: IPAddress | None
+    """None until known: NAT-PMP tells it in an answer of its own."""
+
+    assigned_external_port: int
+    lifetime: int
+    """Granted seconds, capped at 24 hours. RFC 6887 15."""
+
+    expires_at: float
+    """Monotonic seconds."""
+
+
+class RefusalReason(StrEnum):
+    """Why a mapping is not to be had, in the words the user's texts are keyed by."""
+
+    NOT_AUTHORIZED = "not_authorized"
+    UNSUPPORTED_PROTOCOL = "unsupported_protocol"
+    UNSUPPORTED_OPTION = "unsupported_option"
+    NO_RESOURCES = "no_resources"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    CANNOT_PROVIDE_EXTERNAL = "cannot_provide_external"
+    EXTERNAL_PORT_TAKEN = "external_port_taken"
+    NETWORK_FAILURE = "network_failure"
+    ADDRESS_MISMATCH = "address_mismatch"
+    ROUTER_REFUSED = "router_refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The server's no to a mapping."""
+
+    reason: RefusalReason
+    result_code: ResultCode | int
+    """The code on the wire; SUCCESS when the granted port was not acceptable."""
+
+    retry_at: float
+    """When the mapping is asked for again, monotonic seconds. RFC 6887 8.3."""
+
+
+class LeaseState(StrEnum):
+    """Where a lease stands; the keeper's theory is in lease.py."""
+
+    REQUESTING = "requesting"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    RELEASING = "releasing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseView:
+    """A lease as it is now, for those who show it."""
+
+    key: MappingKey
+    state: LeaseState
+    grant: Grant | None
+    """The live grant, None when there is none or it is known to be lost."""
+
+    refusal: Refusal | None
+    open_until: float | None
+    """Until when the mapping may exist on the server, monotonic seconds.
+
+    None when it cannot. Later than `grant` tells while a request is unanswered.
+    """

@@ -1,0 +1,342 @@
+"""Deleting what is not wanted any more, and knowing that it is gone."""
+
+from random import Random
+
+import pytest
+
+from custom_components.pcp.client.codec import MapRequest, ResultCode
+from custom_components.pcp.client.events import LeaseReappeared, LeaseReleased
+from custom_components.pcp.client.mapping import LeaseState
+from tests.simulated_router import PERSONALITIES, RouterCore
+
+from .keeper_world import (
+    EXTERNAL,
+    LIFETIME,
+    OTHER_CLIENT,
+    START,
+    World,
+    key_of,
+    nonce_of,
+    started,
+    started_nat_pmp,
+    wish_of,
+)
+
+
+def releasing() -> tuple[World, MapRequest]:
+    """Return a world with a granted lease that is being deleted, and the delete."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.new()
+    world.release()
+    (delete,) = world.new_maps()
+    return world, delete
+
+
+def test_delete_request() -> None:
+    """15.1: lifetime 0, the same nonce, nothing suggested."""
+    world, delete = releasing()
+    assert (delete.lifetime, delete.nonce) == (0, nonce_of(key_of()))
+    assert delete.suggested_external_port == 0
+    assert delete.suggested_external_address.is_unspecified
+    view = world.lease()
+    assert view is not None
+    assert (view.state, view.grant) == (LeaseState.RELEASING, None)
+    assert view.open_until == START + LIFETIME
+
+
+def test_deleted() -> None:
+    """15.1: a success with lifetime 0: nothing is left, and it is told."""
+    world, delete = releasing()
+    world.receive(world.success(delete))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+    assert world.lease() is None
+    world.run_for(7200.0)
+    assert world.new_maps() == []
+
+
+def test_delete_is_repeated_until_it_is_answered() -> None:
+    """8.1.1: with the same nonce, for as long as the mapping may be open."""
+    world, delete = releasing()
+    world.run_until(START + LIFETIME - 1.0)
+    repeated = world.new_maps()
+    assert len(repeated) > 5
+    assert {repr(request) for request in repeated} == {repr(delete)}
+    assert world.new_events(LeaseReleased) == []
+    world.run_until(START + LIFETIME)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+    world.new()
+    world.run_for(3600.0)
+    assert world.new_maps() == []
+
+
+def test_delete_is_urgent() -> None:
+    """Closing waits for no line: the delete leaves before a hundred requests do."""
+    world = started(wish_of())
+    for port in range(1, 101):
+        world.keeper.want(wish_of(port), now=world.now, urgent=False)
+    world.keeper.release(key_of(), now=world.now)
+    world.pump()
+    assert world.new_maps()[0].lifetime == 0
+
+
+def test_unwanted_leases_are_not_renewed() -> None:
+    """A lease that is being deleted is never asked for."""
+    world, _ = releasing()
+    world.renew_all()
+    world.announce()
+    world.run_for(LIFETIME)
+    assert all(request.lifetime == 0 for request in world.new_maps())
+
+
+def test_nothing_to_delete() -> None:
+    """Q5: NO_RESOURCES for a delete means that nothing is there."""
+    world, delete = releasing()
+    world.receive(world.error(delete, ResultCode.NO_RESOURCES, lifetime=30))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_delete_that_is_refused() -> None:
+    """A mapping that cannot be deleted is still open, and the delete tried again."""
+    world, delete = releasing()
+    world.receive(world.error(delete, ResultCode.NOT_AUTHORIZED))
+    view = world.lease()
+    assert view is not None
+    assert (view.state, view.open_until) == (LeaseState.RELEASING, START + LIFETIME)
+    begin = world.now
+    world.run_until(begin + 1799.0)
+    assert world.new_maps() == []
+    world.run_until(begin + 1800.0)
+    assert [request.lifetime for request in world.new_maps()] == [0]
+    world.receive(world.success(delete))
+    assert world.lease() is None
+
+
+def test_delete_that_is_refused_until_the_end() -> None:
+    """Miniupnpd does not delete a renewed pinhole: it ends by itself, told so."""
+    world, delete = releasing()
+    world.receive(world.error(delete, ResultCode.NOT_AUTHORIZED, lifetime=86_400))
+    world.run_until(START + LIFETIME - 1.0)
+    assert world.state() is LeaseState.RELEASING
+    world.run_until(START + LIFETIME)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+@pytest.mark.parametrize(
+    "code", [ResultCode.NETWORK_FAILURE, ResultCode.MALFORMED_REQUEST, 200]
+)
+def test_other_errors_of_a_delete(code: ResultCode | int) -> None:
+    """8.3: any error holds the delete, and leaves the lease as it is."""
+    world, delete = releasing()
+    world.receive(world.error(delete, code))
+    world.run_for(29.0)
+    assert world.new_maps() == []
+    assert world.state() is LeaseState.RELEASING
+
+
+def test_mapping_that_lives_on_for_a_while() -> None:
+    """15: a server may answer with the seconds for which traffic keeps it open."""
+    router = RouterCore(PERSONALITIES["lingering"], external_address=EXTERNAL, now=0.0)
+    world = World(router=router, latency=0.01)
+    world.want()
+    world.run_for(60.0)
+    world.release()
+    world.run_for(0.1)
+    view = world.lease()
+    assert view is not None
+    assert view.state is LeaseState.RELEASING
+    assert view.open_until == pytest.approx(START + 180.0, abs=1.1)
+    world.new()
+    world.run_for(119.0)
+    assert world.new_maps() == []
+    assert len(router.mappings) == 1
+    world.run_for(2.0)
+    assert world.lease() is None
+    assert len(router.mappings) == 0
+
+
+def test_late_grant_while_releasing() -> None:
+    """8: a create that was answered late was made again: the delete is repeated."""
+    world = started()
+    world.want()
+    (request,) = world.new_maps()
+    world.release()
+    (delete,) = world.new_maps()
+    world.receive(world.success(request))
+    assert world.state() is LeaseState.RELEASING
+    # The delete that was under way may have been there before the create.
+    world.receive(world.success(delete))
+    assert world.state() is LeaseState.RELEASING
+    world.run_for(3.0)
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_linger() -> None:
+    """A create that was never answered may still be under way: a second delete."""
+    world = started()
+    world.want()
+    world.new()
+    world.run_for(1.0)
+    world.release()
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete))
+    assert world.state() is LeaseState.RELEASING
+    world.run_for(8.9)
+    assert world.new_maps() == []
+    world.run_for(0.1)
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete))
+    assert world.lease() is None
+
+
+def test_reappearance() -> None:
+    """8: a grant for what was released is told, and given back at once."""
+    world, delete = releasing()
+    request = world.sent[1].message
+    assert isinstance(request, MapRequest)
+    world.receive(world.success(delete))
+    world.new_events(LeaseReleased)
+    world.run_for(100.0)
+    world.receive(world.success(request))
+    (event,) = world.new_events(LeaseReappeared)
+    assert event == LeaseReappeared(wish_of(), world.now + LIFETIME)
+    (again,) = world.new_maps()
+    assert again == delete
+    view = world.lease()
+    assert view is not None
+    assert (view.state, view.open_until) == (
+        LeaseState.RELEASING,
+        world.now + LIFETIME,
+    )
+    world.receive(world.success(again))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_reappearance_is_remembered_for_two_minutes() -> None:
+    """A released mapping is forgotten in the end: the nonce is unknown again."""
+    world, delete = releasing()
+    request = world.sent[1].message
+    assert isinstance(request, MapRequest)
+    world.receive(world.success(delete))
+    world.run_for(121.0)
+    world.receive(world.success(request))
+    assert world.new_events(LeaseReappeared) == []
+    assert world.drops == {"nonce": 1}
+
+
+@pytest.mark.parametrize("kind", ["delete", "error"])
+def test_late_answers_that_show_no_mapping(kind: str) -> None:
+    """A second answer to the delete is no reappearance, nor is an error."""
+    world, delete = releasing()
+    world.receive(world.success(delete))
+    world.receive(
+        world.success(delete)
+        if kind == "delete"
+        else world.error(delete, ResultCode.NOT_AUTHORIZED)
+    )
+    assert world.new_events(LeaseReappeared) == []
+    assert world.lease() is None
+    assert world.drops == {"nonce": 1}
+
+
+def test_reappearance_of_what_is_wanted_again() -> None:
+    """An old nonce says nothing of a mapping that was made anew with another one."""
+    world, delete = releasing()
+    request = world.sent[1].message
+    assert isinstance(request, MapRequest)
+    world.receive(world.success(delete))
+    world.want(wish_of(nonce=b"lease-new---"))
+    world.answer_all()
+    world.receive(world.success(request))
+    assert world.new_events(LeaseReappeared) == []
+    assert world.state() is LeaseState.GRANTED
+
+
+def test_remembered_ones_do_not_pile_up() -> None:
+    """Years of opening and closing leave no trace."""
+    world = started()
+    for number in range(500):
+        world.want(wish_of(nonce=b"lease%7d" % number))
+        world.answer_all()
+        world.release()
+        world.answer_all()
+        world.run_for(30.0)
+    assert len(world.keeper._leases.table._ended) <= 5
+
+
+def test_delete_of_another_host() -> None:
+    """13.1: a third party's mapping is deleted for as long as we have any address."""
+    key = key_of(address=OTHER_CLIENT)
+    world = started(wish_of(key=key, third_party=True))
+    world.release(key)
+    world.answer_all()
+    assert world.lease(key) is None
+
+
+def test_nat_pmp_delete() -> None:
+    """RFC 6886 3.4: lifetime 0, external port 0; repeated until it is answered."""
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.new()
+    world.release()
+    (delete,) = world.new_maps()
+    assert (delete.lifetime, delete.suggested_external_port) == (0, 0)
+    assert delete.internal_port == 8123
+    world.run_for(1000.0)
+    assert len(world.new_maps()) > 8 + 9
+    world.receive(world.nat_pmp_success(delete))
+    assert world.lease() is None
+
+
+def test_nat_pmp_delete_that_is_refused() -> None:
+    """RFC 6886 3.4: a refused delete leaves the mapping, and is tried again."""
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.new()
+    world.release()
+    (delete,) = world.new_maps()
+    world.receive(world.nat_pmp_success(delete, result_code=2))
+    assert world.state() is LeaseState.RELEASING
+    world.run_for(1799.0)
+    assert world.new_maps() == []
+    world.run_for(1.0)
+    assert len(world.new_maps()) == 1
+
+
+def test_nat_pmp_reappearance() -> None:
+    """RFC 6886 has no nonces: mapping and address tell what was made again."""
+    world = started_nat_pmp()
+    world.want()
+    (request,) = world.new_maps()
+    world.receive(world.nat_pmp_success(request))
+    world.run_for(60.0)
+    world.release()
+    world.answer_all()
+    assert world.lease() is None
+    world.receive(world.nat_pmp_success(request, internal_port=1))
+    assert world.new_events(LeaseReappeared) == []
+    world.receive(world.nat_pmp_success(request))
+    assert len(world.new_events(LeaseReappeared)) == 1
+    assert [delete.lifetime for delete in world.new_maps()] == [0]
+
+
+@pytest.mark.parametrize("name", ["rfc", "miniupnpd_2_3_1", "nat_pmp_only"])
+def test_closing_through_loss(name: str) -> None:
+    """Whatever is lost on the way: what is unwanted is gone in the end."""
+    random = Random(7)
+    router = RouterCore(
+        PERSONALITIES[name], external_address=type(EXTERNAL)("11.22.33.44"), now=0.0
+    )
+    world = World(router=router, latency=0.03, jitter=random.random)
+    world.loses = lambda: random.random() < 0.3
+    for port in range(1, 21):
+        world.want(wish_of(port))
+    world.run_for(600.0)
+    assert len(router.mappings) == 20
+    for port in range(1, 21):
+        world.release(key_of(port))
+    world.run_for(900.0)
+    assert world.keeper.leases() == ()
+    assert len(router.mappings) == 0

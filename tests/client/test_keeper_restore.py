@@ -1,0 +1,152 @@
+"""Taking up what an earlier life of ours had."""
+
+import pytest
+
+from custom_components.pcp.client.codec import MapRequest
+from custom_components.pcp.client.events import LeaseGranted, LeaseLost, LeaseReleased
+from custom_components.pcp.client.mapping import Grant, LeaseState
+from tests.simulated_router import PERSONALITIES, RouterCore
+
+from .keeper_world import EXTERNAL, LIFETIME, START, World, key_of, nonce_of, wish_of
+
+
+def grant(seconds: float = 600.0) -> Grant:
+    """Return a grant that lives so long."""
+    return Grant(
+        assigned_external_address=EXTERNAL,
+        assigned_external_port=40000,
+        lifetime=LIFETIME,
+        expires_at=START + seconds,
+    )
+
+
+def test_granted_lease() -> None:
+    """A lease that lives is granted, and renewed at once with the same nonce."""
+    world = World()
+    world.restore(grant=grant())
+    assert world.state() is LeaseState.GRANTED
+    (request,) = world.new_maps()
+    assert isinstance(request, MapRequest)
+    assert request.nonce == nonce_of(key_of())
+    assert request.suggested_external_port == 40000
+    assert request.suggested_external_address == EXTERNAL
+    world.receive(world.success(request))
+    (event,) = world.new_events(LeaseGranted)
+    assert event.previous == grant()
+    assert world.keeper.server_view().external_address == EXTERNAL
+
+
+def test_renewal_that_is_not_answered() -> None:
+    """The taking up is repeated until it is answered, and lost when it runs out."""
+    world = World()
+    world.restore(grant=grant())
+    world.run_until(START + 599.0)
+    assert len(world.new_maps()) > 5
+    assert world.state() is LeaseState.GRANTED
+    world.run_until(START + 600.0)
+    assert world.new_events(LeaseLost) == [LeaseLost(key_of())]
+
+
+def test_lease_that_ran_out() -> None:
+    """What ran out meanwhile is asked for with what was assigned."""
+    world = World()
+    world.restore(grant=grant(0.0))
+    assert world.state() is LeaseState.REQUESTING
+    (request,) = world.new_maps()
+    assert request.suggested_external_port == 40000
+    view = world.lease()
+    assert view is not None
+    assert view.open_until == START + LIFETIME
+
+
+def test_lease_that_was_never_answered() -> None:
+    """It may be open for as long as it may have been granted."""
+    world = World()
+    world.restore(wish_of(lifetime=60), open_until=START + 500.0)
+    view = world.lease()
+    assert view is not None
+    assert (view.state, view.open_until) == (LeaseState.REQUESTING, START + 500.0)
+
+
+def test_deletion_owed() -> None:
+    """What is not wanted any more is deleted, with the nonce that it was made with."""
+    world = World()
+    world.restore(wanted=False, grant=grant())
+    assert world.state() is LeaseState.RELEASING
+    (delete,) = world.new_maps()
+    assert (delete.lifetime, delete.nonce) == (0, nonce_of(key_of()))
+    world.receive(world.success(delete))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+@pytest.mark.parametrize("open_until", [None, START - 1.0, START])
+def test_deletion_that_is_not_owed(open_until: float | None) -> None:
+    """Nothing can be left: it is told as released, and nothing is sent."""
+    world = World()
+    world.restore(wanted=False, open_until=open_until)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+    assert world.new_maps() == []
+    assert world.lease() is None
+
+
+def test_deletion_until_the_end() -> None:
+    """The deletion is repeated until it is answered or the mapping has run out."""
+    world = World()
+    world.restore(wanted=False, open_until=START + 300.0)
+    world.run_until(START + 300.0)
+    assert len(world.new_maps()) > 5
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_many() -> None:
+    """A hundred are taken up as fast as the server answers."""
+    world = World()
+    for port in range(1, 101):
+        world.keeper.restore(
+            wish_of(port),
+            wanted=port % 2 == 0,
+            grant=grant(),
+            open_until=None,
+            now=world.now,
+        )
+    world.pump()
+    assert len(world.new_maps()) == 8
+
+
+def test_known_mapping() -> None:
+    """Taking up what is there already is our own mistake; nothing happens."""
+    world = World()
+    world.want()
+    before = world.lease()
+    with pytest.raises(ValueError, match="already"):
+        world.restore(grant=grant())
+    assert world.lease() == before
+
+
+def test_life_goes_on() -> None:
+    """A strict server grants the second life what the first one had."""
+    router = RouterCore(PERSONALITIES["rfc"], external_address=EXTERNAL, now=START)
+    first = World(router=router)
+    first.want(wish_of(suggested_external_port=40000))
+    first.run_for(600.0)
+    view = first.lease()
+    assert view is not None
+    second = World(router=router)
+    second.now = first.now
+    second.restore(wish_of(suggested_external_port=1), grant=view.grant)
+    second.run_for(1.0)
+    after = second.lease()
+    assert after is not None
+    assert after.grant is not None
+    assert after.grant.assigned_external_port == 40000
+    assert len(router.mappings) == 1
+
+
+def test_loss_during_our_own_restart() -> None:
+    """A server that lost everything meanwhile is reminded of what it had assigned."""
+    router = RouterCore(PERSONALITIES["rfc"], external_address=EXTERNAL, now=START)
+    world = World(router=router)
+    world.restore(grant=grant())
+    world.run_for(1.0)
+    (mapping,) = router.mappings
+    assert mapping.external_port == 40000

@@ -1,0 +1,581 @@
+"""Which protocol a server speaks: found out, changed, and not to be forged."""
+
+from ipaddress import IPv4Network
+from random import Random
+
+import pytest
+
+from custom_components.pcp.client.codec import (
+    AnnounceRequest,
+    AnnounceResponse,
+    ExternalAddressRequest,
+    MapRequest,
+    NatPmpMapRequest,
+    NatPmpResult,
+    ResultCode,
+    UnknownResponse,
+)
+from custom_components.pcp.client.events import (
+    ExternalAddressChanged,
+    LeaseGranted,
+    LeaseRefused,
+    ProtocolChanged,
+    ServerProtocol,
+    ServerReachable,
+)
+from custom_components.pcp.client.mapping import LeaseState, RefusalReason
+from tests.simulated_router import PERSONALITIES, RouterCore
+
+from .keeper_world import (
+    CLIENT6,
+    EXTERNAL,
+    LIFETIME,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    SERVER6,
+    START,
+    World,
+    key_of,
+    pcp_version_answer,
+    started,
+    started_nat_pmp,
+    version_answer,
+    wish_of,
+)
+
+PCP, NAT_PMP = ServerProtocol.PCP, ServerProtocol.NAT_PMP
+
+
+def protocol(world: World) -> ServerProtocol | None:
+    """Return the protocol as the keeper knows it."""
+    return world.keeper.server_view().protocol
+
+
+@pytest.mark.parametrize("opcode", [0, 0x81])
+def test_nat_pmp_server(opcode: int) -> None:
+    """9, RFC 6886 3.5: 8 octets with version 0: everything is asked for in NAT-PMP."""
+    world = World()
+    world.want()
+    world.new()
+    world.receive(version_answer(opcode))
+    assert world.new_events(ProtocolChanged) == [ProtocolChanged(NAT_PMP)]
+    messages = [sent.message for sent in world.new()]
+    assert messages == [
+        NatPmpMapRequest(
+            protocol=6,
+            internal_port=8123,
+            suggested_external_port=8123,
+            lifetime=LIFETIME,
+        ),
+        ExternalAddressRequest(),
+    ]
+
+
+def test_nat_pmp_grant() -> None:
+    """RFC 6886 3.2, 3.3: the address is told apart, before the mapping or after it."""
+    world = started_nat_pmp()
+    world.want()
+    (request,) = world.new_maps()
+    world.receive(
+        world.nat_pmp_success(request, assigned_external_port=40000, lifetime=120)
+    )
+    (granted,) = world.new_events(LeaseGranted)
+    assert granted.grant.assigned_external_address == EXTERNAL
+    assert granted.grant.assigned_external_port == 40000
+    assert granted.grant.lifetime == 120
+
+
+def test_nat_pmp_address_after_the_grant() -> None:
+    """RFC 6886 3.2: an address that becomes known, or changes, is told for each lease."""
+    world = World()
+    world.want(wish_of(1))
+    world.receive(version_answer())
+    (request,) = (m for m in world.new_maps() if isinstance(m, NatPmpMapRequest))
+    world.receive(world.nat_pmp_success(request))
+    (granted,) = world.new_events(LeaseGranted)
+    assert granted.grant.assigned_external_address is None
+    world.want(wish_of(2))
+    world.receive(world.nat_pmp_address())
+    (again,) = world.new_events(LeaseGranted)
+    assert again.previous == granted.grant
+    assert again.grant.assigned_external_address == EXTERNAL
+    world.run_for(300.0)
+    world.receive(world.nat_pmp_address(external_address=OTHER_EXTERNAL))
+    view = world.lease(key_of(1))
+    assert view is not None
+    assert view.grant is not None
+    assert view.grant.assigned_external_address == OTHER_EXTERNAL
+
+
+def test_nat_pmp_address_that_is_not_there() -> None:
+    """RFC 6886 3.5: an error tells no address, but the server is there."""
+    world = started_nat_pmp()
+    world.run_for(240.0)
+    world.new()
+    world.receive(
+        world.nat_pmp_address(
+            result_code=NatPmpResult.NETWORK_FAILURE, external_address=OTHER_EXTERNAL
+        )
+    )
+    assert world.new_events(ExternalAddressChanged)[1:] == []
+    assert world.keeper.server_view().external_address == EXTERNAL
+
+
+@pytest.mark.parametrize(
+    ("result", "reason", "hold"),
+    [
+        (NatPmpResult.NOT_AUTHORIZED, RefusalReason.NOT_AUTHORIZED, 1800.0),
+        (NatPmpResult.NETWORK_FAILURE, RefusalReason.NETWORK_FAILURE, 30.0),
+        (NatPmpResult.OUT_OF_RESOURCES, RefusalReason.NO_RESOURCES, 30.0),
+        (77, RefusalReason.ROUTER_REFUSED, 1800.0),
+    ],
+)
+def test_nat_pmp_refusal(
+    result: NatPmpResult | int, reason: RefusalReason, hold: float
+) -> None:
+    """RFC 6886 3.5: the same meanings; an error's lifetime means nothing."""
+    world = started_nat_pmp()
+    world.want()
+    (request,) = world.new_maps()
+    world.receive(world.nat_pmp_success(request, result_code=result, lifetime=LIFETIME))
+    (refused,) = world.new_events(LeaseRefused)
+    assert refused.refusal.reason is reason
+    assert refused.refusal.retry_at == world.now + hold
+
+
+def test_nat_pmp_error_without_a_port() -> None:
+    """Q13: an error that does not name the mapping is for the only one it can be."""
+    world = started_nat_pmp()
+    world.want(wish_of(1))
+    (request,) = world.new_maps()
+    world.receive(world.nat_pmp_success(request, result_code=2, internal_port=0))
+    assert world.state(key_of(1)) is LeaseState.REFUSED
+
+
+def test_nat_pmp_error_that_may_be_anybodys() -> None:
+    """Q13: where two wait for an answer nobody is refused by it."""
+    world = started_nat_pmp()
+    for port in (1, 2):
+        world.want(wish_of(port))
+    request, _ = world.new_maps()
+    world.receive(world.nat_pmp_success(request, result_code=2, internal_port=0))
+    assert world.state(key_of(1)) is LeaseState.REQUESTING
+    assert world.drops == {"mapping": 1}
+
+
+def test_nat_pmp_answers_that_nobody_asked_for() -> None:
+    """8.3: NAT-PMP has no nonces: only what is waited for is believed."""
+    world = started_nat_pmp(wish_of())
+    before = world.lease()
+    request = next(
+        sent.message
+        for sent in world.sent
+        if isinstance(sent.message, NatPmpMapRequest)
+    )
+    world.receive(world.nat_pmp_success(request, assigned_external_port=1))
+    world.receive(world.nat_pmp_success(request, internal_port=9))
+    world.receive(world.nat_pmp_success(request, protocol=17))
+    assert world.lease() == before
+    assert world.drops == {"mapping": 3}
+
+
+def test_nat_pmp_one_at_a_time() -> None:
+    """RFC 6886 3.1: requests are sent serially, each after the answer to the last."""
+    world = started_nat_pmp(*(wish_of(port) for port in range(1, 6)))
+    world.run_for(60.0)
+    world.new()
+    world.renew_all()
+    for port in range(1, 6):
+        (request,) = world.new_maps()
+        assert request.internal_port == port
+        world.receive(world.nat_pmp_success(request))
+    assert world.new_maps() == []
+
+
+def test_nat_pmp_request_that_is_never_answered() -> None:
+    """RFC 6886 3.1: one mapping that the server ignores does not hold up the others."""
+    world = started_nat_pmp(wish_of(1), wish_of(2))
+    world.run_for(60.0)
+    world.new()
+    world.renew_all()
+    answered = False
+    for _ in range(100):
+        world.run_for(5.0)
+        for sent in world.new():
+            if sent.is_check:
+                world.receive(world.answer_to(sent.message))
+            elif sent.message.internal_port == 2:  # type: ignore[union-attr]
+                answered = True
+    assert answered
+
+
+def test_third_party_in_nat_pmp() -> None:
+    """RFC 6886 3.3: it would map our own port instead: refused, and never sent."""
+    world = started_nat_pmp()
+    key = key_of(address=OTHER_CLIENT)
+    world.want(wish_of(key=key, third_party=True))
+    assert world.new() == []
+    (refused,) = world.new_events(LeaseRefused)
+    assert refused.refusal.reason is RefusalReason.UNSUPPORTED_OPTION
+    world.release(key)
+    assert world.lease(key) is None
+    assert world.new() == []
+
+
+def test_sources_in_nat_pmp() -> None:
+    """It has no filters: what was to be open for some is not opened for anyone."""
+    world = started_nat_pmp()
+    world.want(wish_of(allowed_sources=(IPv4Network("198.51.100.0/24"),)))
+    assert world.new() == []
+    assert world.state() is LeaseState.REFUSED
+
+
+def test_third_party_that_was_made_in_pcp() -> None:
+    """What NAT-PMP cannot delete ends by itself, and is shown until then."""
+    key = key_of(address=OTHER_CLIENT)
+    world = started(wish_of(key=key, third_party=True))
+    downgrade(world)
+    world.new()
+    world.release(key)
+    assert world.new_maps() == []
+    assert world.state(key) is LeaseState.RELEASING
+    world.run_until(START + LIFETIME)
+    assert world.lease(key) is None
+
+
+def downgrade(world: World) -> None:
+    """Let a server that has spoken PCP answer in version 0 for good."""
+    world.run_for(60.0)
+    world.want(wish_of(7))
+    world.receive(version_answer())
+    for _ in range(20):
+        world.run_for(0.5)
+        if any(isinstance(sent.message, AnnounceRequest) for sent in world.new()):
+            world.receive(version_answer())
+    assert protocol(world) is NAT_PMP
+
+
+def test_downgrade_is_verified() -> None:
+    """9: a server that has spoken PCP is asked again; only silence in PCP tells."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.renew_all()
+    world.receive(world.answer_to(world.sent[-1].message))
+    world.run_for(0.1)
+    world.new()
+    world.events.clear()
+    begin = world.now
+    world.receive(version_answer())
+    (check,) = world.new()
+    assert isinstance(check.message, AnnounceRequest)
+    world.receive(version_answer())
+    assert protocol(world) is PCP
+    world.run_until(begin + 3.999)
+    assert protocol(world) is PCP
+    world.new()
+    world.run_until(begin + 4.0)
+    assert protocol(world) is NAT_PMP
+    assert world.events == [ProtocolChanged(NAT_PMP)]
+    assert {type(sent.message) for sent in world.new()} == {
+        NatPmpMapRequest,
+        ExternalAddressRequest,
+    }
+
+
+def test_one_forged_version_answer() -> None:
+    """9: without a second one nothing happens, even when PCP is silent for a while."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.renew_all()
+    world.receive(version_answer())
+    world.run_for(60.0)
+    assert protocol(world) is PCP
+
+
+@pytest.mark.parametrize("seconds", [0.01, 3.9])
+def test_downgrade_is_called_off(seconds: float) -> None:
+    """9: one answer in PCP within the four seconds, and the server is PCP's."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.renew_all()
+    request = world.new_maps()[0]
+    world.receive(version_answer())
+    world.receive(version_answer())
+    world.run_for(seconds)
+    world.receive(world.success(request))
+    world.run_for(60.0)
+    assert protocol(world) is PCP
+    assert world.state() is LeaseState.GRANTED
+
+
+def test_flood_of_forged_version_answers() -> None:
+    """However many come: one verification in ten seconds, and PCP stays."""
+    router = RouterCore(PERSONALITIES["rfc"], external_address=EXTERNAL, now=0.0)
+    world = World(router=router, latency=0.05)
+    world.want(wish_of(lifetime=86_400))
+    world.run_for(300.0)
+    world.new()
+    for _ in range(600):
+        world.want(wish_of(9))
+        world.release(key_of(9))
+        world.receive(version_answer())
+        world.run_for(0.1)
+    checks = [sent for sent in world.new() if sent.is_check]
+    assert len(checks) <= 60.0 / 10.0 + 1
+    assert protocol(world) is PCP
+    assert world.state() is LeaseState.GRANTED
+
+
+def test_version_answer_that_nobody_asked_for() -> None:
+    """8.3: with no PCP question open it is dropped."""
+    world = started(wish_of())
+    world.receive(version_answer())
+    world.run_for(10.0)
+    assert world.drops == {"unasked": 1}
+    assert protocol(world) is PCP
+
+
+def test_nat_pmp_answers_of_a_pcp_server() -> None:
+    """9: an answer in NAT-PMP changes nothing for a server that speaks PCP."""
+    world = started(wish_of())
+    request = NatPmpMapRequest(protocol=6, internal_port=8123, lifetime=LIFETIME)
+    before = world.lease()
+    world.receive(world.nat_pmp_success(request, assigned_external_port=1))
+    world.receive(world.nat_pmp_address(external_address=OTHER_EXTERNAL))
+    assert world.lease() == before
+    assert world.keeper.server_view().external_address == EXTERNAL
+    assert world.drops == {"version": 1, "unasked": 1}
+
+
+def test_upgrade() -> None:
+    """9: a NAT-PMP server is asked in PCP every half an hour: it may have learnt it."""
+    world = started_nat_pmp(wish_of())
+    begin = world.now
+    for _ in range(8):
+        world.run_for(239.0)
+        world.answer_all()
+        world.run_for(1.0)
+        (check,) = world.new()
+        assert isinstance(check.message, ExternalAddressRequest)
+        world.receive(world.nat_pmp_address())
+        world.answer_all()
+        if world.now - begin > 1800.0 - 240.0:
+            break
+    world.run_for(240.0)
+    messages = [sent.message for sent in world.new() if sent.is_check]
+    assert [type(message) for message in messages] == [
+        AnnounceRequest,
+        ExternalAddressRequest,
+    ]
+    world.receive(world.announcement())
+    assert protocol(world) is PCP
+    (request,) = world.new_maps()
+    assert isinstance(request, MapRequest)
+    world.receive(world.success(request))
+    assert world.state() is LeaseState.GRANTED
+
+
+def test_upgrade_that_is_declined() -> None:
+    """9: the answer in version 0 is the answer; nothing is made again."""
+    router = RouterCore(
+        PERSONALITIES["nat_pmp_only"], external_address=EXTERNAL, now=0.0
+    )
+    world = World(router=router, latency=0.01)
+    world.want()
+    world.run_for(10.0)
+    world.events.clear()
+    world.run_for(7200.0)
+    assert world.new_events(ProtocolChanged) == []
+    assert world.new_events(ServerReachable) == []
+    assert protocol(world) is NAT_PMP
+
+
+def test_announcement_of_pcp_by_a_nat_pmp_server() -> None:
+    """14.1.3: a router that got PCP with an update announces it: asked at once."""
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.new()
+    world.announce()
+    world.run_for(5.0)
+    assert isinstance(world.new()[0].message, AnnounceRequest)
+
+
+def test_server_that_speaks_pcp_alone_by_now() -> None:
+    """9: version 2 as the answer to NAT-PMP: it is asked in PCP soon."""
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.renew_all()
+    world.new()
+    world.receive(pcp_version_answer(2))
+    world.run_for(2.5)
+    assert any(isinstance(sent.message, AnnounceRequest) for sent in world.new())
+    world.receive(world.announcement())
+    assert protocol(world) is PCP
+
+
+def test_our_own_version_in_a_version_answer() -> None:
+    """9: of a server that speaks version 2 it is no reason to speak another one."""
+    world = World()
+    world.want()
+    world.receive(pcp_version_answer(2))
+    assert world.state() is LeaseState.REQUESTING
+    assert world.drops == {"version": 1}
+    assert protocol(world) is None
+
+
+def test_server_silent_to_pcp() -> None:
+    """A: some NAT-PMP servers do not answer PCP at all: the repeats ask in both."""
+    world = World()
+    world.want()
+    assert not any(
+        isinstance(sent.message, ExternalAddressRequest) for sent in world.new()
+    )
+    world.run_for(3.0)
+    messages = [sent.message for sent in world.new() if sent.is_check]
+    assert [type(message) for message in messages] == [
+        MapRequest,
+        ExternalAddressRequest,
+    ]
+    world.receive(world.nat_pmp_address())
+    assert protocol(world) is NAT_PMP
+    assert isinstance(world.new_maps()[-1], NatPmpMapRequest)
+    assert world.keeper.server_view().reachable is True
+
+
+def test_server_silent_to_pcp_stays_reachable() -> None:
+    """A: its silence when it is asked for PCP again is no silence."""
+    router = RouterCore(
+        PERSONALITIES["nat_pmp_only"], external_address=EXTERNAL, now=0.0
+    )
+    answer = router.receive
+
+    def receive(data: bytes, source: object, *, now: float) -> object:
+        return answer(data, source, now=now) if data[0] == 0 else []  # type: ignore[arg-type]
+
+    router.receive = receive  # type: ignore[assignment, method-assign]
+    world = World(router=router, latency=0.01, jitter=Random(8).random)
+    world.want()
+    world.run_for(5.0)
+    assert world.state() is LeaseState.GRANTED
+    world.events.clear()
+    world.run_for(6 * 3600.0)
+    assert world.new_events(ServerReachable) == []
+    assert world.state() is LeaseState.GRANTED
+
+
+def test_no_nat_pmp_over_ipv6() -> None:
+    """RFC 6886 knows IPv4 only: over IPv6 it is neither asked nor spoken."""
+    world = World(server=SERVER6, client=CLIENT6)
+    key = key_of(address=CLIENT6)
+    world.want(wish_of(key=key))
+    world.run_for(10.0)
+    assert all(isinstance(sent.message, MapRequest) for sent in world.new())
+    world.receive(version_answer())
+    assert protocol(world) is None
+    assert world.state(key) is LeaseState.REFUSED
+
+
+def test_server_of_a_version_to_come() -> None:
+    """9: no version of ours: everything is refused, and asked again in half an hour."""
+    world = World()
+    world.want(wish_of(1))
+    world.want(wish_of(2))
+    world.new()
+    world.receive(pcp_version_answer(3))
+    reasons = {event.refusal.reason for event in world.new_events(LeaseRefused)}
+    assert reasons == {RefusalReason.ROUTER_REFUSED}
+    assert world.state(key_of(2)) is LeaseState.REFUSED
+    world.run_for(1799.0)
+    assert world.new() == []
+    world.run_for(1.0)
+    assert len(world.new_maps()) == 2
+
+
+def test_server_that_has_learnt_our_version() -> None:
+    """9: the first answer in PCP ends the holds of the other version."""
+    world = World()
+    world.want(wish_of(1))
+    world.want(wish_of(2))
+    request = world.new_maps()[0]
+    world.receive(pcp_version_answer(3))
+    world.receive(world.success(request))
+    assert world.state(key_of(1)) is LeaseState.GRANTED
+    assert [request.internal_port for request in world.new_maps()] == [2]
+
+
+def test_first_answer_does_not_end_other_holds() -> None:
+    """8.3: a refusal that was no matter of versions holds on."""
+    world = World()
+    world.want(wish_of(1))
+    world.want(wish_of(2))
+    first, second = world.new_maps()
+    world.receive(pcp_version_answer(3))
+    world.want(wish_of(1))
+    world.new()
+    world.receive(world.error(first, ResultCode.NOT_AUTHORIZED))
+    assert [request.internal_port for request in world.new_maps()] == [2]
+    world.receive(world.success(second))
+    assert world.state(key_of(1)) is LeaseState.REFUSED
+
+
+def test_change_to_a_version_to_come_is_verified() -> None:
+    """9: a forged version answer does not hold up a server that speaks PCP."""
+    world = started(wish_of())
+    world.want(wish_of(2))
+    request = world.new_maps()[-1]
+    world.receive(pcp_version_answer(3))
+    world.receive(pcp_version_answer(3))
+    world.run_for(3.0)
+    assert world.state(key_of(2)) is LeaseState.REQUESTING
+    world.receive(world.success(request))
+    world.run_for(10.0)
+    assert world.state(key_of(2)) is LeaseState.GRANTED
+
+
+def test_change_to_a_version_to_come() -> None:
+    """9: when PCP of our version stays silent, it is believed."""
+    world = started(wish_of())
+    world.want(wish_of(2))
+    world.receive(pcp_version_answer(3))
+    world.run_for(1.0)
+    world.receive(pcp_version_answer(3))
+    world.run_for(4.0)
+    assert world.state(key_of(2)) is LeaseState.REFUSED
+    assert world.state() is LeaseState.GRANTED
+    assert protocol(world) is None
+
+
+def test_answer_that_is_no_answer_of_ours() -> None:
+    """8.3: an opcode that was never asked for is dropped."""
+    world = started(wish_of())
+    world.receive(
+        UnknownResponse(opcode=96, result_code=ResultCode.UNSUPP_OPCODE, epoch_time=0)
+    )
+    world.receive(AnnounceResponse(result_code=0, epoch_time=world.epoch()))
+    assert world.drops == {"opcode": 1, "unasked": 1}
+
+
+def test_protocol_of_an_earlier_life() -> None:
+    """What was known is where it begins; a server that changed is found all the same."""
+    world = World(protocol=NAT_PMP)
+    world.want()
+    messages = [type(sent.message) for sent in world.new()]
+    assert messages == [NatPmpMapRequest, AnnounceRequest, ExternalAddressRequest]
+    world.receive(world.announcement())
+    assert protocol(world) is PCP
+
+
+@pytest.mark.parametrize("name", ["airport", "no_announce", "nat_pmp_sparse"])
+def test_odd_servers_stay_reachable(name: str) -> None:
+    """Q12, Q13: odd answers to ANNOUNCE and to versions are no silence."""
+    router = RouterCore(PERSONALITIES[name], external_address=EXTERNAL, now=0.0)
+    world = World(router=router, latency=0.01, jitter=Random(9).random)
+    world.want()
+    world.run_for(10.0)
+    assert world.state() is LeaseState.GRANTED
+    world.events.clear()
+    world.new()
+    world.run_for(6 * 3600.0)
+    assert world.new_events(ServerReachable) == []
+    assert world.state() is LeaseState.GRANTED
+    assert len([sent for sent in world.new() if sent.is_check]) <= 6 * 15 + 6
