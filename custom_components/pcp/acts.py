@@ -1,0 +1,247 @@
+"""The deliberate acts: open, close, try, add and remove a forward.
+
+Each is decided by the ledger and carried out by the engine; then it waits, not for
+ever, for what the router says.
+"""
+
+from datetime import timedelta
+
+from .client.mapping import Refusal
+from .engine import Engine
+from .errors import RefusedError
+from .forward import (
+    CONF_IP_VERSION,
+    CONF_TARGET_HOST,
+    Forward,
+    ForwardError,
+    ForwardStatus,
+    check_overlap,
+)
+from .orders import Order
+from .standing import Standing
+from .waiting import Waiting
+from .wishes import Wish
+
+# Seconds that a person is kept waiting for the router.
+ADD_WAIT = 10.0
+OPEN_WAIT = 5.0
+CLOSE_WAIT = 5.0
+
+# How long after that what was tried waits for its definition: flow and storage take
+# some time to bring it.
+DEFINE_WAIT = 5.0
+
+
+class _Opening:
+    """One or more acts at the same time that open the same forward."""
+
+    def __init__(self, before: Wish) -> None:
+        self.before = before
+        """What the wish goes back to when the router says no."""
+
+        self.refusal: Refusal | None = None
+        self.acts = 0
+
+
+class Acts:
+    """What people and automations do to the forwards of one router."""
+
+    def __init__(self, engine: Engine, waiting: Waiting) -> None:
+        """Begin with nothing under way."""
+        self._engine = engine
+        self._ledger = engine.ledger
+        self._waiting = waiting
+        self._openings: dict[str, _Opening] = {}
+
+    def is_opening(self, forward_id: str) -> bool:
+        """Tell whether somebody waits for a forward to open, and is told if it fails."""
+        return forward_id in self._openings
+
+    async def async_open(self, forward_id: str, *, duration: timedelta | None) -> None:
+        """Want a forward, for a while or for good; wait for the router up to 5 s.
+
+        Raises RefusedError, and the wish is what it was, when the router says no, or
+        when the options do not permit the forward any more. The router's silence is no
+        error: the forward opens when it answers again.
+        """
+        try:
+            self._check_target(self._ledger.forwards[forward_id])
+        except ForwardError as err:
+            raise RefusedError(err.key, field=err.field) from err
+        opening = self._openings.setdefault(
+            forward_id, _Opening(self._ledger.wish(forward_id))
+        )
+        opening.acts += 1
+        try:
+            await self._async_open(forward_id, opening, duration)
+        finally:
+            opening.acts -= 1
+            if not opening.acts and self._openings.get(forward_id) is opening:
+                del self._openings[forward_id]
+                self._ledger.touch(forward_id)
+        if opening.refusal is not None:
+            raise RefusedError.from_refusal(opening.refusal)
+
+    async def _async_open(
+        self, forward_id: str, opening: _Opening, duration: timedelta | None
+    ) -> None:
+        orders = self._ledger.open(forward_id, closes_at=self._closes_at(duration))
+        await self._engine.async_carry_out(orders)
+
+        def is_overtaken() -> bool:
+            # Somebody closed or removed it, or another of these acts was refused.
+            return (
+                self._openings.get(forward_id) is not opening
+                or forward_id not in self._ledger.forwards
+            )
+
+        def is_settled() -> bool:
+            if is_overtaken():
+                return True
+            standing = self._standing(forward_id)
+            return standing.status is ForwardStatus.OPEN or standing.refusal is not None
+
+        await self._waiting.async_until(forward_id, is_settled, wait=OPEN_WAIT)
+        if is_overtaken():
+            return
+        standing = self._standing(forward_id)
+        if standing.status is ForwardStatus.OPEN or standing.refusal is None:
+            return
+        opening.refusal = standing.refusal
+        del self._openings[forward_id]
+        orders = self._ledger.set_wish(forward_id, opening.before)
+        await self._engine.async_carry_out(orders)
+
+    async def async_close(self, forward_id: str) -> None:
+        """Stop wanting a forward; wait for the router up to 5 s.
+
+        What it does not answer for stays owed.
+        """
+        if forward_id not in self._ledger.forwards:
+            return
+        self._openings.pop(forward_id, None)
+        await self._engine.async_carry_out(self._ledger.close(forward_id))
+        await self._waiting.async_until(
+            forward_id, lambda: self._is_closed(forward_id), wait=CLOSE_WAIT
+        )
+
+    async def async_try(
+        self, forward: Forward, *, replacing: str | None = None
+    ) -> None:
+        """Ask for a forward that is about to be defined; wait up to 10 s.
+
+        It stays granted for the definition that follows. `replacing` is the forward
+        that it is a change of: that one is closed first, and opened again when the
+        change is refused. Raises ForwardError or RefusedError; nothing is left then.
+        """
+        self._check_target(forward)
+        await self._async_check_servers(forward)
+        self._check_overlap(forward, replacing)
+        if replacing is None:
+            await self._async_try(forward)
+        elif self._ledger.wish(replacing).wanted:
+            await self._async_change(replacing, forward)
+
+    def set_duration(self, forward_id: str, duration: timedelta | None) -> list[Order]:
+        """Let a forward that is open close by itself."""
+        if duration is None:
+            return []
+        return self._ledger.open(forward_id, closes_at=self._closes_at(duration))
+
+    async def _async_change(self, forward_id: str, forward: Forward) -> None:
+        """Close a forward, and try what it is to become."""
+        ends_at = self._engine.clock.now() + CLOSE_WAIT + ADD_WAIT + DEFINE_WAIT
+        orders = self._ledger.begin_change(forward_id, ends_at=ends_at)
+        granted = False
+        try:
+            await self._engine.async_carry_out(orders)
+            closed = await self._waiting.async_until(
+                forward_id, lambda: self._is_free(forward_id), wait=CLOSE_WAIT
+            )
+            if not closed:
+                raise RefusedError("router_silent")
+            self._check_overlap(forward, forward_id)
+            await self._async_try(forward)
+            granted = True
+        finally:
+            if not granted and forward_id in self._ledger.forwards:
+                await self._engine.async_carry_out(self._ledger.end_change(forward_id))
+
+    async def _async_try(self, forward: Forward) -> None:
+        ends_at = self._engine.clock.now() + ADD_WAIT + DEFINE_WAIT
+        orders = self._ledger.begin_trial(forward, ends_at=ends_at)
+
+        def standing() -> Standing:
+            return self._ledger.trial_standing(forward, self._engine.links.reachable)
+
+        def is_granted() -> bool:
+            return standing().status is ForwardStatus.OPEN
+
+        refusal: Refusal | None = None
+        try:
+            await self._engine.async_carry_out(orders)
+            await self._waiting.async_until(
+                None,
+                lambda: is_granted() or standing().refusal is not None,
+                wait=ADD_WAIT,
+            )
+            refusal = standing().refusal
+        finally:
+            if not (granted := is_granted()):
+                await self._engine.async_carry_out(self._ledger.end_trial(forward))
+        if refusal is not None:
+            raise RefusedError.from_refusal(refusal)
+        if not granted:
+            raise RefusedError("router_silent")
+
+    def _check_target(self, forward: Forward) -> None:
+        """Refuse another host that no router can be asked for."""
+        if forward.target_host is None:
+            return
+        if not self._ledger.third_party:
+            raise ForwardError("third_party_off", CONF_TARGET_HOST)
+        if forward.target_host in self._ledger.internal_addresses.values():
+            raise ForwardError("invalid_address", CONF_TARGET_HOST)
+
+    async def _async_check_servers(self, forward: Forward) -> None:
+        """Refuse an IP version that the router is not reached over."""
+        versions = forward.ip_version.versions
+        await self._engine.async_look_for(versions)
+        if not any(self._engine.links):
+            raise RefusedError("router_silent")
+        for version in versions:
+            if version not in self._engine.links:
+                raise ForwardError(f"no_ipv{version}_server", CONF_IP_VERSION)
+
+    def _check_overlap(self, forward: Forward, replacing: str | None) -> None:
+        """Refuse what another forward has, one that is tried just now included."""
+        others = [
+            other
+            for forward_id, other in self._ledger.forwards.items()
+            if forward_id != replacing
+        ]
+        check_overlap(forward, others + self._ledger.tried)
+
+    def _standing(self, forward_id: str) -> Standing:
+        return self._ledger.standing(forward_id, self._engine.links.reachable)
+
+    def _is_closed(self, forward_id: str) -> bool:
+        return (
+            forward_id not in self._ledger.forwards
+            or self._standing(forward_id).status is not ForwardStatus.CLOSING
+        )
+
+    def _is_free(self, forward_id: str) -> bool:
+        """Tell whether nothing of a forward is left that could be closed from here."""
+        if forward_id not in self._ledger.forwards:
+            return True
+        own = self._ledger.internal_addresses.values()
+        return not any(
+            lease.wish.third_party or lease.key.internal_address in own
+            for lease in self._standing(forward_id).leases
+        )
+
+    def _closes_at(self, duration: timedelta | None) -> float | None:
+        if duration is None:
+            return None
+        return self._engine.clock.now() + duration.total_seconds()

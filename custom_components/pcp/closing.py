@@ -1,0 +1,127 @@
+"""Closing without a router's ledger: for entries that are removed, disabled or moved.
+
+Deletions are tried for a few seconds while the caller waits, then in the background
+until Home Assistant stops; after that the leases end by themselves. A link that is made
+to the same server meanwhile takes over what is left.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util.hass_dict import HassKey
+
+from .client.codec import IPAddress
+from .client.events import Event
+from .client.mapping import MappingKey
+from .clock import Clock
+from .const import DOMAIN
+from .leases import taken_up
+from .link import Link
+from .orders import Restore
+from .snapshot import StoredLease
+from .storage import LedgerStore
+
+CLOSING_WAIT = 5.0
+
+_CLOSERS: HassKey[set[Closer]] = HassKey(f"{DOMAIN}_closers")
+
+
+async def async_close_from_storage(hass: HomeAssistant, entry_id: str) -> None:
+    """Close every lease that an entry has in storage; nothing is wanted any more."""
+    clock = Clock(hass.loop)
+    store = LedgerStore(hass, entry_id)
+    try:
+        snapshot = await store.async_load(wall_offset=clock.wall_offset)
+    except ValueError:
+        return
+    if snapshot is None:
+        return
+    unwanted = replace(snapshot, wishes={})
+    await store.async_save(unwanted.as_json(wall_offset=clock.wall_offset))
+    await async_close_leases(hass, snapshot.servers, snapshot.leases, clock=clock)
+
+
+async def async_close_leases(
+    hass: HomeAssistant,
+    servers: Iterable[IPAddress],
+    leases: Iterable[StoredLease],
+    *,
+    clock: Clock,
+    wait: float = CLOSING_WAIT,
+) -> None:
+    """Close leases on their servers; returns when it is done, or after `wait` seconds."""
+    leases = list(leases)
+    closers = [
+        Closer(hass, server, of_version, clock=clock)
+        for server in servers
+        if (of_version := [it for it in leases if _version(it) == server.version])
+    ]
+    if closers and wait:
+        await asyncio.wait([closer.task for closer in closers], timeout=wait)
+
+
+def async_take_over(hass: HomeAssistant, server: IPAddress) -> list[StoredLease]:
+    """Stop closing on a server in the background; return what is left to do."""
+    left: list[StoredLease] = []
+    for closer in list(hass.data.get(_CLOSERS, ())):
+        if closer.server == server:
+            left += closer.stop()
+    return left
+
+
+class Closer:
+    """Deletes mappings on one server, until each is answered for or has run out."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        server: IPAddress,
+        leases: list[StoredLease],
+        *,
+        clock: Clock,
+    ) -> None:
+        """Begin at once, in the background."""
+        self.server = server
+        self._leases = {lease.wish.key: lease for lease in leases}
+        self._link = Link(server, on_event=_ignore, on_pumped=self._look)
+        self._done = asyncio.Event()
+        self._closers = hass.data.setdefault(_CLOSERS, set())
+        self._closers.add(self)
+        for stored in leases:
+            lease = taken_up(stored, now=clock.now())
+            self._link.carry_out(Restore(lease.key, lease.grant), lease)
+        self.task = hass.async_create_background_task(
+            self._async_close(), name=f"{DOMAIN} closing"
+        )
+
+    def stop(self) -> list[StoredLease]:
+        """Stop, and return what is not closed yet."""
+        self._done.set()
+        self._closers.discard(self)
+        self._link.stop()
+        left = self._left()
+        return [lease for key, lease in self._leases.items() if key in left]
+
+    async def _async_close(self) -> None:
+        try:
+            await self._link.async_start(None)
+            await self._done.wait()
+        finally:
+            self.stop()
+
+    def _look(self) -> None:
+        if not self._left():
+            self._done.set()
+
+    def _left(self) -> set[MappingKey]:
+        return {lease.key for lease in self._link.keeper.leases()}
+
+
+def _ignore(event: Event) -> None:
+    """Nobody is left to be told."""
+
+
+def _version(lease: StoredLease) -> int:
+    return lease.wish.key.internal_address.version

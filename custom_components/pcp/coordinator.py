@@ -1,0 +1,397 @@
+"""One router as Home Assistant sees it: its forwards, what is shown, and the acts."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+import logging
+from types import MappingProxyType
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_MAC, Platform
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    Event as HassEvent,
+    HomeAssistant,
+    callback,
+)
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+
+from . import issues
+from .acts import Acts
+from .client.events import Event, ExternalAddressChanged, ServerRestarted
+from .const import (
+    CONF_LEASE_TIME,
+    CONF_THIRD_PARTY,
+    DEFAULT_LEASE_TIME,
+    DOMAIN,
+    SUBENTRY_FORWARD,
+    RouterEvent,
+)
+from .engine import Engine
+from .forward import CONF_NAME, Forward, ForwardError
+from .ledger import Ledger
+from .link import new_nonce
+from .news import ForwardLost
+from .orders import Order
+from .views import (
+    ForwardView,
+    PcpData,
+    RouterView,
+    forward_response,
+    forward_view,
+    link_diagnostics,
+    router_view,
+)
+from .waiting import Waiting
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds.
+ENTITY_WAIT = 5.0
+
+type PcpConfigEntry = ConfigEntry[PcpCoordinator]
+
+
+class PcpCoordinator(DataUpdateCoordinator[PcpData]):
+    """One router and its forwards. It decides nothing."""
+
+    config_entry: PcpConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: PcpConfigEntry) -> None:
+        """Make the rooms; nothing is loaded or sent before `async_start`."""
+        super().__init__(
+            hass, _LOGGER, config_entry=entry, name=entry.title, always_update=False
+        )
+        self.router_device_id: str | None = None
+        self._ledger = Ledger(nonce=new_nonce, **_options(entry))
+        self._engine = Engine(
+            hass,
+            entry.entry_id,
+            self._ledger,
+            on_event=self._on_event,
+            on_change=self._on_change,
+        )
+        self._waiting = Waiting()
+        self._acts = Acts(self._engine, self._waiting)
+        self._event_listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        self._forwards_listeners: list[CALLBACK_TYPE] = []
+        self._changed: set[str | None] = set()
+        self._damaged: set[str] = set()
+        self._host: str = entry.data[CONF_HOST]
+        self._mac: str | None = entry.data.get(CONF_MAC)
+        self._is_silence_told = False
+        self.data = PcpData(router=RouterView(), forwards={})
+
+    # From start to stop.
+
+    async def async_start(self) -> None:
+        """Load what was stored, find the router, and take up all leases again."""
+        entry = self.config_entry
+        entry.async_on_unload(self._engine.silence)
+        forwards = self._defined_forwards()
+        if await self._engine.async_load(forwards):
+            issues.async_forget_store_lost(self.hass, entry)
+        elif forwards:
+            issues.async_tell_store_lost(self.hass, entry)
+        await self._engine.async_start(self._host)
+        # Temporary forwards that have ended are removed by now.
+        await self.async_follow_entry()
+
+    async def async_stop(self) -> None:
+        """Fall silent and save; leases are left alone.
+
+        Those of a disabled entry are not wished for any more.
+        """
+        if self.config_entry.disabled_by:
+            self._ledger.close_all()
+        await self._engine.async_stop()
+
+    async def async_move_to(self, host: str) -> None:
+        """Close everything on the old server, then ask the new one for what is wanted.
+
+        What the old server does not answer for in 5 s is closed in the background.
+        """
+        # Whose MAC address it is will be told when the entry is.
+        self._host, self._mac = host, None
+        await self._engine.async_move_to(host)
+
+    async def async_follow_entry(self) -> None:
+        """Take over what has changed in the entry: router, options and forwards."""
+        data = self.config_entry.data
+        orders = self._define()
+        orders += self._ledger.set_options(**_options(self.config_entry))
+        await self._engine.async_carry_out(orders)
+        (host, mac), known = (data[CONF_HOST], data.get(CONF_MAC)), self._mac
+        self._mac = mac
+        if host != self._host:
+            self._host = host
+            await self._engine.async_move_to(host)
+        elif mac != known and None not in (mac, known):
+            await self._engine.async_start_anew()
+
+    # Deliberate acts.
+
+    async def async_open_forward(
+        self, forward_id: str, *, duration: timedelta | None = None
+    ) -> None:
+        """Want a forward, for a while or for good; wait for the router up to 5 s.
+
+        Raises RefusedError, and the wish is what it was, when the router says no, or
+        when the options do not permit the forward any more. The router's silence is no
+        error: the forward opens when it answers again.
+        """
+        issues.async_forget_store_lost(self.hass, self.config_entry)
+        await self._acts.async_open(forward_id, duration=duration)
+
+    async def async_close_forward(self, forward_id: str) -> None:
+        """Stop wanting a forward; wait for the router up to 5 s.
+
+        What it does not answer for stays owed. A temporary forward is removed.
+        """
+        await self._acts.async_close(forward_id)
+
+    async def async_try_forward(
+        self, forward: Forward, *, replacing: str | None = None
+    ) -> None:
+        """Ask for a forward that is about to be defined; wait up to 10 s.
+
+        It stays granted for the definition that follows. `replacing` is the forward
+        that it is a change of: that one is closed first, and opened again when the
+        change is refused. Raises ForwardError or RefusedError; nothing is left then.
+        """
+        await self._acts.async_try(forward, replacing=replacing)
+
+    async def async_add_forward(
+        self, forward: Forward, *, duration: timedelta | None = None
+    ) -> ForwardView:
+        """Open and define a forward; with a duration it removes itself.
+
+        Raises ForwardError or RefusedError; nothing is left then.
+        """
+        await self._acts.async_try(forward)
+        subentry = ConfigSubentry(
+            data=MappingProxyType(forward.as_data()),
+            subentry_type=SUBENTRY_FORWARD,
+            title=forward.name,
+            unique_id=None,
+        )
+        forward_id = subentry.subentry_id
+        self.hass.config_entries.async_add_subentry(self.config_entry, subentry)
+        await self._engine.async_carry_out(
+            self._define() + self._acts.set_duration(forward_id, duration)
+        )
+        await self._async_wait_for_switch(forward_id)
+        return self.data.forwards[forward_id]
+
+    async def async_remove_forward(self, forward_id: str) -> None:
+        """Close a forward, waiting up to 5 s, and remove its definition."""
+        await self._acts.async_close(forward_id)
+        self._remove(forward_id)
+        await self.async_follow_entry()
+
+    async def async_renew(self) -> None:
+        """Ask the router for everything again, holds or not."""
+        self._engine.renew()
+
+    # What there is to see, and who is told.
+
+    @callback
+    def forward_response(self, forward_id: str) -> dict[str, Any]:
+        """Return a forward as actions answer with it."""
+        return forward_response(
+            self.data.forwards[forward_id],
+            entry_id=self.config_entry.entry_id,
+            entity_id=self._switch_id(forward_id),
+        )
+
+    @callback
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what helps to find a fault."""
+        now = self._engine.clock.now()
+        return {
+            "servers": [link_diagnostics(link, now=now) for link in self._engine.links]
+        }
+
+    @callback
+    def async_add_router_event_listener(
+        self, listener: Callable[[str, dict[str, Any]], None]
+    ) -> CALLBACK_TYPE:
+        """Tell what happens to the router: the event's type and its attributes."""
+        return _subscribe(self._event_listeners, listener)
+
+    @callback
+    def async_add_forwards_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Tell when forwards were added, changed or removed."""
+        return _subscribe(self._forwards_listeners, listener)
+
+    @callback
+    @override
+    def async_update_listeners(self) -> None:
+        """Update the router's entities, and those of the forwards that changed."""
+        for update, context in list(self._listeners.values()):
+            if context in self._changed:
+                update()
+
+    @override
+    async def _async_update_data(self) -> PcpData:
+        """Return what is known: nothing is polled."""
+        return self.data
+
+    # What is defined.
+
+    def _define(self) -> list[Order]:
+        """Give the ledger the forwards as they are defined, and tell the platforms."""
+        forwards = self._defined_forwards()
+        known = self._ledger.forwards
+        if forwards == known:
+            return []
+        for forward_id in known.keys() - forwards.keys():
+            issues.async_forget_forward(self.hass, forward_id)
+        orders = self._ledger.define(forwards)
+        self._on_change()
+        for listener in list(self._forwards_listeners):
+            listener()
+        return orders
+
+    def _defined_forwards(self) -> dict[str, Forward]:
+        forwards = {}
+        for subentry in self.config_entry.get_subentries_of_type(SUBENTRY_FORWARD):
+            forward_id = subentry.subentry_id
+            try:
+                forwards[forward_id] = Forward.parse(
+                    {**subentry.data, CONF_NAME: subentry.title}
+                )
+            except ForwardError as err:
+                if forward_id not in self._damaged:
+                    self._damaged.add(forward_id)
+                    _LOGGER.error("The forward %s is damaged: %s", subentry.title, err)
+        return forwards
+
+    def _remove(self, forward_id: str) -> None:
+        if forward_id in self.config_entry.subentries:
+            self.hass.config_entries.async_remove_subentry(
+                self.config_entry, forward_id
+            )
+
+    # The way up: news.
+
+    @callback
+    def _on_event(self, event: Event) -> None:
+        """Tell what is of interest outside."""
+        match event:
+            case ServerRestarted():
+                self._tell(RouterEvent.RESTARTED)
+            case ExternalAddressChanged(old, new) if old is not None:
+                self._tell(
+                    RouterEvent.EXTERNAL_ADDRESS_CHANGED,
+                    old_address=str(old),
+                    new_address=str(new),
+                )
+
+    @callback
+    def _on_change(self) -> None:
+        """Show what has changed, tell it, and wake those who wait for it."""
+        touched = self._ledger.take_touched()
+        self._show(touched)
+        for news in self._ledger.take_news():
+            lost = isinstance(news, ForwardLost)
+            self._tell(
+                RouterEvent.FORWARD_LOST if lost else RouterEvent.FORWARD_RESTORED,
+                forward_id=news.forward_id,
+                name=self._ledger.forwards[news.forward_id].name,
+            )
+        self._waiting.look(touched)
+        for forward_id in self._ledger.finished(touched):
+            self._remove(forward_id)
+
+    @callback
+    def _show(self, forward_ids: Iterable[str]) -> None:
+        """Bring what is shown up to date, for these forwards and the router."""
+        before = self.data
+        reachable = self._engine.links.reachable
+        fresh = {
+            forward_id: forward_view(
+                forward_id,
+                self._ledger.standing(forward_id, reachable),
+                self._engine.clock,
+            )
+            for forward_id in forward_ids
+        }
+        forwards = {
+            forward_id: fresh.get(forward_id) or before.forwards[forward_id]
+            for forward_id in self._ledger.forwards
+        }
+        router = router_view(self._engine.links, self._engine.clock)
+        self._changed = {
+            forward_id
+            for forward_id, view in fresh.items()
+            if view != before.forwards.get(forward_id)
+        }
+        for forward_id, view in fresh.items():
+            if not self._acts.is_opening(forward_id):
+                issues.async_look_at_forward(self.hass, view)
+        if router != before.router:
+            self._changed.add(None)
+            issues.async_look_at_router(self.hass, self.config_entry, router)
+        if self._changed or forwards.keys() != before.forwards.keys():
+            self.async_set_updated_data(PcpData(router=router, forwards=forwards))
+        self._log_silence(reachable.values())
+
+    def _tell(self, event_type: RouterEvent, **attributes: Any) -> None:
+        for listener in list(self._event_listeners):
+            listener(event_type, attributes)
+
+    def _log_silence(self, reachable: Iterable[bool | None]) -> None:
+        """Log the first silence, and the first answer after it."""
+        known = [answers for answers in reachable if answers is not None]
+        if not known:
+            return
+        if any(known):
+            if self._is_silence_told:
+                _LOGGER.warning("%s answers again", self.config_entry.title)
+            self._is_silence_told = False
+        elif not self._is_silence_told:
+            _LOGGER.warning("%s does not answer", self.config_entry.title)
+            self._is_silence_told = True
+
+    # The switch of a forward, which has its name from Home Assistant.
+
+    async def _async_wait_for_switch(self, forward_id: str) -> None:
+        """Wait until a new forward's switch is there to be named."""
+
+        @callback
+        def on_registered(_: HassEvent[er.EventEntityRegistryUpdatedData]) -> None:
+            self._waiting.look([forward_id])
+
+        unsubscribe = self.hass.bus.async_listen(
+            er.EVENT_ENTITY_REGISTRY_UPDATED, on_registered
+        )
+        try:
+            await self._waiting.async_until(
+                forward_id,
+                lambda: self._switch_id(forward_id) is not None,
+                wait=ENTITY_WAIT,
+            )
+        finally:
+            unsubscribe()
+
+    def _switch_id(self, forward_id: str) -> str | None:
+        return er.async_get(self.hass).async_get_entity_id(
+            Platform.SWITCH, DOMAIN, f"{forward_id}_forward"
+        )
+
+
+def _options(entry: ConfigEntry) -> dict[str, Any]:
+    return {
+        "lease_time": entry.options.get(CONF_LEASE_TIME, DEFAULT_LEASE_TIME),
+        "third_party": entry.options.get(CONF_THIRD_PARTY, False),
+    }
+
+
+def _subscribe[ListenerT](
+    listeners: list[ListenerT], listener: ListenerT
+) -> CALLBACK_TYPE:
+    """Add a listener; return what removes it."""
+    listeners.append(listener)
+    return lambda: listeners.remove(listener)

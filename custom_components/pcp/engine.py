@@ -1,0 +1,329 @@
+"""Runs one router: saves what the ledger has decided, and then carries it out.
+
+It decides nothing. A wish goes to the ledger, which answers with orders; the ledger is
+saved; then the orders go to the keepers. What the keepers tell goes to the ledger.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_time_interval
+
+from .client.codec import IPAddress
+from .client.events import (
+    Event,
+    LeaseGranted,
+    LeaseReappeared,
+    LeaseReleased,
+    ServerReachable,
+)
+from .clock import Clock
+from .closing import CLOSING_WAIT, async_close_leases, async_take_over
+from .const import DOMAIN
+from .forward import Forward
+from .ledger import Ledger
+from .links import Links
+from .orders import Order, Release
+from .servers import async_find_servers
+from .snapshot import Snapshot
+from .storage import LedgerStore
+
+# How often our own address is compared, and servers are looked for that are missing.
+LOOK_AROUND = timedelta(seconds=60)
+
+
+class Engine:
+    """The ledger, the store and the links of one router."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry_id: str,
+        ledger: Ledger,
+        *,
+        on_event: Callable[[Event], None],
+        on_change: CALLBACK_TYPE,
+    ) -> None:
+        """Make the rooms; nothing is loaded or sent before `async_start`.
+
+        `on_event` gets the keepers' news when the ledger has them; `on_change` is called
+        when there may be something new to show.
+        """
+        self.ledger = ledger
+        self.links = Links(
+            hass, entry_id, on_event=self._on_event, on_pumped=self._on_pumped
+        )
+        self.clock = Clock(hass.loop)
+        self._host = ""
+        self._is_found = False
+        self._hass = hass
+        self._store = LedgerStore(hass, entry_id)
+        self._tell = on_event
+        self._on_change = on_change
+        self._orders: list[Order] = []
+        self._is_saved = True
+        self._committing = asyncio.Lock()
+        self._connecting = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsubscribe: CALLBACK_TYPE | None = None
+        self._running = False
+
+    # From start to stop.
+
+    async def async_load(self, forwards: dict[str, Forward]) -> bool:
+        """Take up what was stored; tell whether there was anything, and undamaged."""
+        try:
+            stored = await self._store.async_load(wall_offset=self.clock.wall_offset)
+        except ValueError:
+            stored = None
+        snapshot = stored or Snapshot()
+        self.links.servers = {server.version: server for server in snapshot.servers}
+        self.ledger.restore(snapshot, forwards, now=self.clock.now())
+        return stored is not None
+
+    async def async_start(self, host: str) -> None:
+        """Find the router, and take up all leases again.
+
+        A router that is silent or has no address yet keeps nobody waiting.
+        """
+        self._running = True
+        self._unsubscribe = async_track_time_interval(
+            self._hass, self._async_look_around, LOOK_AROUND, cancel_on_shutdown=True
+        )
+        self._host = host
+        await self._async_connect(wait=0)
+        await self.async_carry_out([])
+
+    async def async_stop(self) -> None:
+        """Fall silent and save; leases are left alone."""
+        self.silence()
+        async with self._committing:
+            self._orders.clear()
+            await self._store.async_save(self._stored_form())
+
+    @callback
+    def silence(self) -> None:
+        """Close the sockets and forget the timers; again is harmless."""
+        self._running = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        self.links.stop()
+
+    async def async_move_to(self, host: str) -> None:
+        """Close everything on the old server, then ask the new one for what is wanted.
+
+        What the old server does not answer for in 5 s is closed in the background.
+        """
+        self._host = host
+        await self._async_connect(wait=CLOSING_WAIT)
+
+    async def async_start_anew(self) -> None:
+        """Ask for everything with new nonces: the same host is another router."""
+        async with self._connecting:
+            for server in list(self.links.servers.values()):
+                self.links.disconnect(server.version)
+                self.ledger.forget_leases(server.version)
+                await self._async_use(server)
+
+    @callback
+    def renew(self) -> None:
+        """Ask the router for everything again, holds or not."""
+        for link in self.links:
+            link.keeper.renew_all(now=link.transport.now())
+        self.links.pump()
+
+    async def async_look_for(self, versions: Iterable[int]) -> None:
+        """Look for the router's servers of some IP versions, if they are missing."""
+        if any(version not in self.links for version in versions):
+            await self._async_connect(versions)
+
+    async def _async_look_around(self, _: datetime) -> None:
+        """Notice what nobody tells: another address of ours, a step of the clock."""
+        if self.clock.follow():
+            self.ledger.touch()
+            self._save_soon(renewal=False)
+        for link in self.links:
+            link.transport.refresh_local_address()
+        if (
+            not self._is_found
+            or self._needed_versions().difference(self.links.servers)
+            # A name follows the router.
+            or not (_is_address(self._host) or self._is_reachable())
+        ):
+            await self._async_connect()
+        self._on_change()
+
+    async def _async_connect(
+        self, needed: Iterable[int] = (), *, wait: float = CLOSING_WAIT
+    ) -> None:
+        """Make a link to each server of the router that has none yet.
+
+        What is with another server than before is closed there, and asked for here.
+        """
+        async with self._connecting:
+            servers = await async_find_servers(
+                self._host, self._needed_versions().union(needed)
+            )
+            self._is_found = bool(servers)
+            known = self.links.servers.copy()
+            moved = {
+                version: server
+                for version, server in known.items()
+                if servers.get(version, server) != server
+            }
+            if moved:
+                # The other address of the old router is no address of the new one.
+                moved = {v: it for v, it in known.items() if servers.get(v) != it}
+            leases = [it for v in moved for it in self.ledger.forget_leases(v)]
+            for version in moved:
+                self.links.disconnect(version)
+            if moved:
+                self._on_change()
+                await async_close_leases(
+                    self._hass, moved.values(), leases, clock=self.clock, wait=wait
+                )
+            for server in {**self.links.servers, **servers}.values():
+                if server.version not in self.links and self._running:
+                    await self._async_use(server)
+
+    async def _async_use(self, server: IPAddress) -> None:
+        """Make the link to a server, and hand it all that was asked for before."""
+        left = async_take_over(self._hass, server)
+        self.ledger.adopt(left, now=self.clock.now())
+        link = await self.links.async_connect(server)
+        orders = self.ledger.resume(
+            server.version, link.keeper.client_address, now=self.clock.now()
+        )
+        link.is_ready = True
+        await self.async_carry_out(orders)
+
+    # The way down: orders.
+
+    async def async_carry_out(self, orders: Iterable[Order]) -> None:
+        """Save, then pass the orders on, in the order of decision.
+
+        Whoever waits for it may be cancelled: what was decided is carried out.
+        """
+        self._orders += orders
+        self._is_saved = False
+        self._arm()
+        await asyncio.shield(
+            self._hass.async_create_task(self._async_commit(), f"{DOMAIN} orders")
+        )
+
+    async def _async_commit(self) -> None:
+        """Save and carry out all that was decided until now, for all who wait for it."""
+        async with self._committing:
+            if self._is_saved or not self._running:
+                return
+            self._is_saved = True
+            orders, self._orders = self._orders, []
+            await self._store.async_save(self._stored_form())
+            for order in orders:
+                self._pass_on(order)
+            self.links.pump()
+        self._on_change()
+
+    def _pass_on(self, order: Order) -> None:
+        """Give an order to its keeper.
+
+        Without a link nothing happens: `resume` makes up for it when there is one.
+        """
+        key = order.key
+        lease = self.ledger.leases.get(key)
+        link = self.links.ready(key.internal_address.version)
+        if lease is None:
+            return
+        if link is not None:
+            link.carry_out(order, lease)
+        if isinstance(order, Release):
+            view = None if link is None else link.keeper.lease(key)
+            if view is not None:
+                self.ledger.set_open_until(key, view.open_until)
+            elif link is not None or lease.open_until is None:
+                # It was never asked for.
+                self.ledger.handle_event(LeaseReleased(key))
+
+    def _carry_out_soon(self, orders: list[Order]) -> None:
+        self._hass.async_create_task(self.async_carry_out(orders), f"{DOMAIN} orders")
+
+    def _stored_form(self) -> dict[str, Any]:
+        snapshot = replace(
+            self.ledger.snapshot(), servers=tuple(self.links.servers.values())
+        )
+        return snapshot.as_json(wall_offset=self.clock.wall_offset)
+
+    def _save_soon(self, *, renewal: bool) -> None:
+        self._store.async_save_soon(self._stored_form, renewal=renewal)
+
+    def _arm(self) -> None:
+        """Set the timer for the next thing that ends by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = self.ledger.next_wakeup()
+        if at is not None and self._running:
+            self._timer = self._hass.loop.call_at(at, self._on_timer, at)
+
+    def _on_timer(self, at: float) -> None:
+        self._timer = None
+        now = self.clock.now(at_least=at)
+        self._carry_out_soon(self.ledger.handle_timer(now=now))
+
+    # The way up: news.
+
+    @callback
+    def _on_event(self, event: Event) -> None:
+        """Pass the keeper's news on to the ledger, and tell them."""
+        self.ledger.handle_event(event)
+        match event:
+            case LeaseGranted(_, _, previous):
+                self._save_soon(renewal=previous is not None)
+            case LeaseReleased() | LeaseReappeared():
+                self._save_soon(renewal=False)
+            case ServerReachable():
+                self.ledger.touch()
+        self._tell(event)
+
+    @callback
+    def _on_pumped(self) -> None:
+        """Notice our own address, and show what has changed."""
+        if not self._running:
+            return
+        for link in self.links:
+            address = link.keeper.client_address
+            known = self.ledger.internal_addresses
+            if (
+                link.is_ready
+                and address is not None
+                and known.get(address.version) != address
+            ):
+                self._carry_out_soon(self.ledger.set_internal_address(address))
+        self._on_change()
+
+    def _needed_versions(self) -> set[int]:
+        return {
+            version
+            for forward in self.ledger.forwards.values()
+            for version in forward.ip_version.versions
+        }
+
+    def _is_reachable(self) -> bool:
+        return any(self.links.reachable.values())
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""What the entities of a router and of a forward have in common."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, override
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import DOMAIN, SUBENTRY_FORWARD
+from .coordinator import PcpConfigEntry, PcpCoordinator
+from .views import ForwardView, RouterView
+
+
+class RouterEntity(CoordinatorEntity[PcpCoordinator]):
+    """An entity of the router itself."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self, coordinator: PcpCoordinator, description: EntityDescription
+    ) -> None:
+        """Belong to the router's device."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        entry = coordinator.config_entry
+        self._attr_unique_id = f"{entry.entry_id}_{description.key}"
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry.entry_id)})
+
+    @property
+    def router(self) -> RouterView:
+        """Return the router as it is now."""
+        return self.coordinator.data.router
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Know nothing for certain of a router that is silent."""
+        return self.router.reachable
+
+
+class ForwardEntity(CoordinatorEntity[PcpCoordinator]):
+    """An entity of a forward; available as long as its entry is loaded."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self,
+        coordinator: PcpCoordinator,
+        subentry: ConfigSubentry,
+        description: EntityDescription,
+    ) -> None:
+        """Belong to the forward's device, and follow this forward only."""
+        super().__init__(coordinator, context=subentry.subentry_id)
+        self.entity_description = description
+        self.forward_id = subentry.subentry_id
+        self._attr_unique_id = f"{self.forward_id}_{description.key}"
+        if TYPE_CHECKING:
+            # The entry's set-up makes the router's device before the platforms.
+            assert coordinator.router_device_id is not None
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, self.forward_id)},
+            name=subentry.title,
+            entry_type=DeviceEntryType.SERVICE,
+            via_device_id=coordinator.router_device_id,
+        )
+
+    @property
+    def forward(self) -> ForwardView:
+        """Return the forward as it is now."""
+        return self.coordinator.data.forwards[self.forward_id]
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Stay, also while the router is silent: the wish is ours."""
+        return True
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Stay as it is between the removal of a forward and of its entities."""
+        if self.forward_id in self.coordinator.data.forwards:
+            super()._handle_coordinator_update()
+
+
+@callback
+def async_follow_forwards(
+    entry: PcpConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: Callable[[PcpCoordinator, ConfigSubentry], Iterable[Entity]],
+) -> None:
+    """Add the entities of every forward, of those that are there and that will come.
+
+    Home Assistant removes the entities of a removed forward by itself.
+    """
+    coordinator = entry.runtime_data
+    added: set[str] = set()
+
+    @callback
+    def follow() -> None:
+        forwards = {
+            subentry.subentry_id: subentry
+            for subentry in entry.get_subentries_of_type(SUBENTRY_FORWARD)
+        }
+        added.intersection_update(forwards)
+        for forward_id, subentry in forwards.items():
+            if forward_id in added or forward_id not in coordinator.data.forwards:
+                continue
+            added.add(forward_id)
+            async_add_entities(
+                create(coordinator, subentry), config_subentry_id=forward_id
+            )
+
+    entry.async_on_unload(coordinator.async_add_forwards_listener(follow))
+    follow()
+
+
+@callback
+def async_follow_names(entry: PcpConfigEntry) -> None:
+    """Keep the names of the forwards' devices what the forwards are called."""
+    coordinator = entry.runtime_data
+    devices = dr.async_get(coordinator.hass)
+
+    @callback
+    def follow() -> None:
+        for subentry in entry.get_subentries_of_type(SUBENTRY_FORWARD):
+            device = devices.async_get_device_by_identifier(
+                (DOMAIN, subentry.subentry_id), entry.entry_id
+            )
+            if device is not None and device.name != subentry.title:
+                devices.async_update_device(device.id, name=subentry.title)
+
+    entry.async_on_unload(coordinator.async_add_forwards_listener(follow))

@@ -1,0 +1,47 @@
+"""What goes wrong, in words for the user."""
+
+from homeassistant.exceptions import HomeAssistantError
+
+from .client.mapping import Refusal, RefusalReason
+from .const import DOMAIN
+
+
+class RefusedError(HomeAssistantError):
+    """The router said no, or nothing."""
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        field: str | None = None,
+        placeholders: dict[str, str] | None = None,
+    ) -> None:
+        """Keep the key of the text, and the form's field that it belongs to."""
+        super().__init__(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders=placeholders,
+        )
+        self.key = key
+        self.field = field
+        self.placeholders = placeholders
+
+    @classmethod
+    def from_refusal(cls, refusal: Refusal) -> RefusedError:
+        """Return the error that tells a refusal."""
+        field = None
+        if refusal.reason is RefusalReason.EXTERNAL_PORT_TAKEN:
+            field = "external_port"
+        return cls(
+            refusal.reason,
+            field=field,
+            placeholders=refusal_placeholders(refusal),
+        )
+
+
+def refusal_placeholders(refusal: Refusal) -> dict[str, str] | None:
+    """Return what a refusal's text needs beside its key."""
+    if refusal.reason is not RefusalReason.ROUTER_REFUSED:
+        return None
+    code = refusal.result_code
+    return {"code": f"{int(code)} {getattr(code, 'name', '')}".strip()}

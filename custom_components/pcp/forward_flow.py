@@ -1,0 +1,192 @@
+"""Subentry flow: a forward is defined, tried on the router, and kept if it opens."""
+
+from typing import Any
+
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigSubentry,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+)
+import voluptuous as vol
+
+from .coordinator import PcpConfigEntry
+from .errors import RefusedError
+from .forward import (
+    CONF_ALLOWED_SOURCES,
+    CONF_EXACT_EXTERNAL_PORT,
+    CONF_EXTERNAL_PORT,
+    CONF_INTERNAL_PORT,
+    CONF_IP_VERSION,
+    CONF_NAME,
+    CONF_PORT_COUNT,
+    CONF_PROTOCOL,
+    CONF_TARGET_HOST,
+    CONF_TEMPORARY,
+    Forward,
+    ForwardError,
+    ForwardProtocol,
+    IPVersion,
+)
+
+SECTION_ADVANCED = "advanced"
+
+# Without bounds: Forward.parse tells in translated words what is out of them.
+_NUMBER = NumberSelector(NumberSelectorConfig(mode=NumberSelectorMode.BOX))
+
+ADVANCED_SCHEMA = vol.Schema(
+    {
+        vol.Optional(CONF_EXTERNAL_PORT): _NUMBER,
+        vol.Optional(CONF_EXACT_EXTERNAL_PORT, default=False): BooleanSelector(),
+        vol.Optional(CONF_TARGET_HOST): TextSelector(),
+        # Suggested and no default: the family of another host decides where nothing
+        # is said.
+        vol.Optional(
+            CONF_IP_VERSION, description={"suggested_value": IPVersion.IPV4.value}
+        ): SelectSelector(
+            SelectSelectorConfig(
+                options=[version.value for version in IPVersion],
+                translation_key=CONF_IP_VERSION,
+                mode=SelectSelectorMode.DROPDOWN,
+            )
+        ),
+        vol.Optional(CONF_PORT_COUNT, default=1): _NUMBER,
+        vol.Optional(CONF_ALLOWED_SOURCES): TextSelector(
+            TextSelectorConfig(multiple=True)
+        ),
+    }
+)
+
+
+class ForwardSubentryFlow(ConfigSubentryFlow):
+    """Add a forward, or change it."""
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Add a forward and open it."""
+        return await self._async_step("user", user_input)
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change a forward: close what it was, open what it is to be."""
+        if self._reconfigure_subentry_id not in self._get_entry().subentries:
+            return self.async_abort(reason="forward_gone")
+        return await self._async_step(
+            "reconfigure", user_input, self._get_reconfigure_subentry()
+        )
+
+    async def _async_step(
+        self,
+        step_id: str,
+        user_input: dict[str, Any] | None,
+        subentry: ConfigSubentry | None = None,
+    ) -> SubentryFlowResult:
+        """Ask for a forward until the router grants it."""
+        entry: PcpConfigEntry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="config_entry_not_loaded")
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {"router": entry.title}
+        values = user_input
+        if user_input is not None:
+            try:
+                return await self._async_submit(entry, user_input, subentry)
+            except ForwardError as err:
+                errors[_where(err.field)] = err.key
+            except RefusedError as err:
+                errors[_where(err.field)] = err.key
+                placeholders |= err.placeholders or {}
+        elif subentry is not None:
+            values = _form_values(subentry)
+        is_plain = subentry is None or not _form_values(subentry)[SECTION_ADVANCED]
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                forward_schema(collapsed=is_plain and SECTION_ADVANCED not in errors),
+                values,
+            ),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def _async_submit(
+        self,
+        entry: PcpConfigEntry,
+        user_input: dict[str, Any],
+        subentry: ConfigSubentry | None,
+    ) -> SubentryFlowResult:
+        """Try the forward. Raises ForwardError and RefusedError."""
+        data = {**user_input, **user_input.get(SECTION_ADVANCED, {})}
+        coordinator = entry.runtime_data
+        if subentry is None:
+            forward = Forward.parse(data)
+            await coordinator.async_try_forward(forward)
+            return self.async_create_entry(title=forward.name, data=forward.as_data())
+        data[CONF_TEMPORARY] = subentry.data.get(CONF_TEMPORARY)
+        forward = Forward.parse(data)
+        # Another name alone leaves the doors as they are.
+        if forward.as_data() != dict(subentry.data):
+            await coordinator.async_try_forward(forward, replacing=subentry.subentry_id)
+        if subentry.subentry_id not in entry.subentries:
+            return self.async_abort(reason="forward_gone")
+        return self.async_update_and_abort(
+            entry, subentry, title=forward.name, data=forward.as_data()
+        )
+
+
+def forward_schema(*, collapsed: bool = True) -> vol.Schema:
+    """Return the form of a forward."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_NAME): TextSelector(),
+            vol.Required(
+                CONF_PROTOCOL, default=ForwardProtocol.TCP.value
+            ): SelectSelector(
+                SelectSelectorConfig(
+                    options=[protocol.value for protocol in ForwardProtocol],
+                    translation_key=CONF_PROTOCOL,
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            ),
+            vol.Required(CONF_INTERNAL_PORT): _NUMBER,
+            vol.Optional(SECTION_ADVANCED): section(
+                ADVANCED_SCHEMA, {"collapsed": collapsed}
+            ),
+        }
+    )
+
+
+def _where(field: str | None) -> str:
+    """Return where a form shows an error: at the field, or at the field's section.
+
+    The frontend shows no errors at the fields inside a section.
+    """
+    if field is None:
+        return "base"
+    return SECTION_ADVANCED if field in ADVANCED_SCHEMA.schema else field
+
+
+def _form_values(subentry: ConfigSubentry) -> dict[str, Any]:
+    """Return the values of the form that a stored forward would have come from."""
+    values = {CONF_NAME: subentry.title, **subentry.data}
+    return values | {
+        SECTION_ADVANCED: {
+            key: values[key]
+            for key in map(str, ADVANCED_SCHEMA.schema)
+            if key in values
+        }
+    }

@@ -1,0 +1,77 @@
+"""From what somebody typed to the addresses of a host."""
+
+import asyncio
+from ipaddress import IPv4Address, IPv6Address, ip_address
+import socket
+from typing import Any
+
+from .client.codec import IPAddress
+from .client.udp import scope_index
+
+_LIMITED_BROADCAST = IPv4Address("255.255.255.255")
+
+
+def normal_host(text: str) -> str:
+    """Return a host in the form in which it can be compared."""
+    host = text.strip().removeprefix("[").removesuffix("]")
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower()
+
+
+async def async_resolve(host: str) -> tuple[IPAddress, ...]:
+    """Return the first IPv4 and the first IPv6 address of a host, IPv4 first.
+
+    The host is an address, a link-local IPv6 one with its %scope, or a name. Raises
+    ValueError for what is neither, for names that lead nowhere and for addresses that
+    no router has.
+    """
+    try:
+        addresses = [ip_address(host)]
+    except ValueError:
+        addresses = await _async_look_up(host)
+    first: dict[int, IPAddress] = {}
+    for address in addresses:
+        if _is_usable(address):
+            first.setdefault(address.version, address)
+    if not first:
+        raise ValueError(f"No usable address: {host!r}")
+    return tuple(first[version] for version in sorted(first))
+
+
+async def _async_look_up(name: str) -> list[IPAddress]:
+    # The resolver takes 10.1 for 10.0.0.1, which nobody means.
+    if not any(letter.isalpha() for letter in name):
+        raise ValueError(f"Not an address: {name!r}")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            name, None, type=socket.SOCK_DGRAM
+        )
+    except (OSError, UnicodeError) as err:
+        raise ValueError(f"Unknown host: {name!r}") from err
+    return [_address(sockaddr) for *_, sockaddr in found]
+
+
+def _address(sockaddr: tuple[Any, ...]) -> IPAddress:
+    """Return the address of a socket address, a link-local one with its scope."""
+    address = ip_address(sockaddr[0].partition("%")[0])
+    if isinstance(address, IPv6Address) and (index := sockaddr[3]):
+        return IPv6Address(f"{address}%{socket.if_indextoname(index)}")
+    return address
+
+
+def _is_usable(address: IPAddress) -> bool:
+    if address.is_multicast or address.is_unspecified or address == _LIMITED_BROADCAST:
+        return False
+    if isinstance(address, IPv6Address) and address.is_link_local:
+        return _has_scope(address)
+    return True
+
+
+def _has_scope(address: IPv6Address) -> bool:
+    """Tell whether a link-local address says on which interface, and it exists."""
+    try:
+        return scope_index(address) > 0
+    except OSError:
+        return False

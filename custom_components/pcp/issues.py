@@ -1,0 +1,85 @@
+"""Repair issues: made and removed here, each from what is seen now."""
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN, Issue
+from .forward import ForwardStatus
+from .views import ForwardView, RouterView
+
+# The router has not said yet whether it still refuses.
+_UNDECIDED = (ForwardStatus.OPENING, ForwardStatus.UNREACHABLE)
+
+
+def async_look_at_forward(hass: HomeAssistant, forward: ForwardView) -> None:
+    """Tell of a wanted forward that the router refuses, until it does not."""
+    issue_id = f"{Issue.FORWARD_REFUSED}_{forward.forward_id}"
+    if forward.wanted and forward.refusal is not None:
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=f"{Issue.FORWARD_REFUSED}_{forward.refusal.reason}",
+            translation_placeholders={
+                "name": forward.name,
+                "code": str(int(forward.refusal.result_code)),
+            },
+        )
+    elif forward.status not in _UNDECIDED:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+def async_forget_forward(hass: HomeAssistant, forward_id: str) -> None:
+    """Remove what was told of a forward that is no more."""
+    ir.async_delete_issue(hass, DOMAIN, f"{Issue.FORWARD_REFUSED}_{forward_id}")
+
+
+def async_look_at_router(
+    hass: HomeAssistant, entry: ConfigEntry, router: RouterView
+) -> None:
+    """Tell of a router that is behind another one, until it is not."""
+    issue_id = f"{Issue.DOUBLE_NAT}_{entry.entry_id}"
+    if router.double_nat:
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=Issue.DOUBLE_NAT,
+            translation_placeholders={
+                "router": entry.title,
+                "external_address": router.external_ipv4 or "",
+            },
+        )
+    else:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+def async_tell_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Tell that the wishes are lost, and every forward is off."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        f"{Issue.STORE_LOST}_{entry.entry_id}",
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=Issue.STORE_LOST,
+        translation_placeholders={"router": entry.title},
+    )
+
+
+def async_forget_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Remove it: somebody has switched a forward on, or all is stored again."""
+    ir.async_delete_issue(hass, DOMAIN, f"{Issue.STORE_LOST}_{entry.entry_id}")
+
+
+def async_forget_router(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Remove what was told of a router that is no more, or not used any more."""
+    for issue in (Issue.DOUBLE_NAT, Issue.STORE_LOST):
+        ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
+    for forward_id in entry.subentries:
+        async_forget_forward(hass, forward_id)

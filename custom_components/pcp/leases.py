@@ -1,0 +1,110 @@
+"""What the ledger knows of mappings, found by name or by place."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from .client.mapping import Grant, MappingKey, MappingWish, Refusal
+from .forward import Forward, Place
+from .snapshot import StoredLease
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """What the ledger knows of one mapping. Times are monotonic seconds."""
+
+    wish: MappingWish
+    wanted: bool
+    grant: Grant | None = None
+    refusal: Refusal | None = None
+    open_until: float | None = None
+    """Until when it may exist on the router though it is not wanted or not granted.
+
+    None while it has not been asked for, or when that is not known.
+    """
+
+    @property
+    def key(self) -> MappingKey:
+        """Return what names the mapping."""
+        return self.wish.key
+
+    def unwant(self) -> None:
+        """Stop wanting it; what it is owed stays."""
+        self.wanted = False
+        self.grant = None
+        self.refusal = None
+
+
+class Leases:
+    """The leases of one router."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._by_key: dict[MappingKey, Lease] = {}
+        self._by_place: dict[Place, dict[MappingKey, Lease]] = {}
+
+    @property
+    def by_key(self) -> Mapping[MappingKey, Lease]:
+        """Return all leases by the names of their mappings."""
+        return self._by_key
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(self._by_key.values())
+
+    def get(self, key: MappingKey) -> Lease | None:
+        """Return the lease of a mapping, None where there is none."""
+        return self._by_key.get(key)
+
+    def at(self, place: Place) -> list[Lease]:
+        """Return the leases at a place."""
+        return list(self._by_place.get(place, {}).values())
+
+    def of(self, forward: Forward) -> Iterator[Lease]:
+        """Yield the leases of a forward, at whatever own address."""
+        for place in forward.places():
+            for lease in self._by_place.get(place, {}).values():
+                if forward.covers(lease.key, third_party=lease.wish.third_party):
+                    yield lease
+
+    def places(self) -> list[Place]:
+        """Return where there are leases."""
+        return list(self._by_place)
+
+    def keep(self, lease: Lease) -> None:
+        """Add a lease."""
+        key = lease.key
+        self._by_key[key] = lease
+        self._by_place.setdefault(place_of(key), {})[key] = lease
+
+    def forget(self, key: MappingKey) -> None:
+        """Remove the lease of a mapping."""
+        place = place_of(key)
+        del self._by_key[key]
+        del self._by_place[place][key]
+        if not self._by_place[place]:
+            del self._by_place[place]
+
+
+def place_of(key: MappingKey) -> Place:
+    """Return where a mapping is."""
+    return key.protocol, key.internal_port
+
+
+def taken_up(stored: StoredLease, *, now: float) -> Lease:
+    """Return a stored lease; the wall clock may have been set back since.
+
+    A mapping lives no longer than its lifetime, from now on. Where nothing is known,
+    it was asked for and nobody knows the answer.
+    """
+    grant = stored.grant
+    longest = now + stored.wish.lifetime
+    if grant is not None:
+        end = now + grant.lifetime
+        grant = replace(grant, expires_at=min(grant.expires_at, end))
+        longest = max(longest, end)
+    open_until = stored.open_until
+    return Lease(
+        wish=stored.wish,
+        wanted=False,
+        grant=grant,
+        open_until=longest if open_until is None else min(open_until, longest),
+    )

@@ -1,0 +1,408 @@
+"""The ledger of one router: what is wanted, what was granted, what is still owed.
+
+It decides; whoever owns it saves `snapshot` and then carries out the orders that the
+deciding method returned. That sequence is a promise: a nonce is on disk before its
+first request is sent, and an off wish is on disk before its delete is.
+
+Every change ends in `_settle`, the one place that compares what is wanted with what is
+asked for. It looks at places (protocol and internal port), so that an act on one of a
+thousand forwards costs no more than that forward. Times are monotonic seconds; the
+snapshot holds the wall clock's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from .client.codec import IPAddress
+from .client.events import (
+    Event,
+    LeaseGranted,
+    LeaseLost,
+    LeaseReappeared,
+    LeaseRefused,
+    LeaseReleased,
+)
+from .client.mapping import MappingKey, MappingWish
+from .forward import Forward, Place, WantedMapping
+from .leases import Lease, Leases, place_of, taken_up
+from .news import News, Watch
+from .orders import Ask, Order, Release, Restore
+from .snapshot import Snapshot, StoredLease
+from .standing import Reachable, Standing, is_complete, standing_of
+from .wishes import Wish, Wishes
+
+
+class Ledger:
+    """The wishes and leases of one router."""
+
+    def __init__(
+        self,
+        *,
+        nonce: Callable[[], bytes],
+        lease_time: int,
+        third_party: bool = False,
+    ) -> None:
+        """Begin with nothing. `nonce` returns 12 unpredictable octets."""
+        self._nonce = nonce
+        self._lease_time = lease_time
+        self._third_party = third_party
+        self._addresses: dict[int, IPAddress] = {}
+        self._wishes = Wishes()
+        self._leases = Leases()
+        self._watch = Watch()
+
+    # Definitions and circumstances.
+
+    @property
+    def forwards(self) -> Mapping[str, Forward]:
+        """Return the defined forwards by their ids."""
+        return self._wishes.forwards
+
+    @property
+    def third_party(self) -> bool:
+        """Tell whether forwards to other hosts are permitted."""
+        return self._third_party
+
+    @property
+    def internal_addresses(self) -> Mapping[int, IPAddress]:
+        """Return our own addresses towards the router, by IP version."""
+        return self._addresses
+
+    def define(self, forwards: Mapping[str, Forward]) -> list[Order]:
+        """Take all forwards as they are defined now.
+
+        One that is new and was tried just before is wanted; any other new one is off.
+        One that is gone is closed, and what it is owed stays.
+        """
+        for forward_id in self.forwards.keys() - forwards.keys():
+            self._watch.forget(forward_id)
+        return self._settle(self._wishes.define(forwards))
+
+    def set_options(self, *, lease_time: int, third_party: bool) -> list[Order]:
+        """Take new options; a new lease time counts from each next renewal on.
+
+        Without `third_party` all forwards to other hosts are off from now on.
+        """
+        if (lease_time, third_party) == (self._lease_time, self._third_party):
+            return []
+        self._lease_time = lease_time
+        self._third_party = third_party
+        if not third_party:
+            self._wishes.stop_third_parties()
+        return self._settle(self._all_places(), urgent=False)
+
+    def set_internal_address(self, address: IPAddress) -> list[Order]:
+        """Take our own address towards the router: its mappings are asked for anew."""
+        self._addresses[address.version] = address
+        return self._settle(self._all_places(), urgent=False)
+
+    # Wishes.
+
+    def wish(self, forward_id: str) -> Wish:
+        """Return what the user wants of a forward."""
+        return self._wishes.by_forward[forward_id]
+
+    def open(self, forward_id: str, *, closes_at: float | None = None) -> list[Order]:
+        """Want a forward; the mappings that are not granted are asked for at once.
+
+        Also those that were refused. Without `closes_at` a forward that is wanted
+        already keeps its own.
+        """
+        wish = self.wish(forward_id)
+        if closes_at is None and wish.wanted:
+            closes_at = wish.closes_at
+        orders = self.set_wish(forward_id, Wish(wanted=True, closes_at=closes_at))
+        asked = {order.key for order in orders if isinstance(order, Ask)}
+        for lease in self._leases.of(self.forwards[forward_id]):
+            if lease.wanted and lease.grant is None:
+                lease.refusal = None
+                if lease.key not in asked:
+                    orders.append(Ask(lease.key, urgent=True))
+        return orders
+
+    def close(self, forward_id: str) -> list[Order]:
+        """Stop wanting a forward."""
+        return self.set_wish(forward_id, Wish())
+
+    def set_wish(self, forward_id: str, wish: Wish) -> list[Order]:
+        """Set what is wanted of a forward; what was asked for is not asked for again."""
+        self._watch.forget(forward_id)
+        return self._settle(self._wishes.set_wish(forward_id, wish))
+
+    def close_all(self) -> list[Order]:
+        """Stop wanting anything."""
+        self._wishes.stop_all()
+        return self._settle(self._all_places())
+
+    def finished(self, forward_ids: Iterable[str]) -> list[str]:
+        """Return which are temporary and closed, and so are to be removed."""
+        return self._wishes.finished(forward_ids)
+
+    # What is asked for, or not, while a form is still open.
+
+    @property
+    def tried(self) -> list[Forward]:
+        """Return the forwards that are asked for and not defined yet."""
+        return self._wishes.tried
+
+    def begin_trial(self, forward: Forward, *, ends_at: float) -> list[Order]:
+        """Ask for a forward that is not defined yet; `define` takes it over.
+
+        It is given up when nobody has defined it by `ends_at`.
+        """
+        self._wishes.begin_trial(forward, ends_at=ends_at)
+        return self._settle(forward.places())
+
+    def end_trial(self, forward: Forward) -> list[Order]:
+        """Give up a forward that was tried; a late grant is given back."""
+        self._wishes.end_trial(forward)
+        return self._settle(forward.places())
+
+    def trial_standing(self, forward: Forward, reachable: Reachable) -> Standing:
+        """Return how a forward stands that is tried."""
+        leases = [lease for lease in self._leases.of(forward) if lease.wanted]
+        return standing_of(forward, Wish(wanted=True), leases, reachable)
+
+    def begin_change(self, forward_id: str, *, ends_at: float) -> list[Order]:
+        """Close a forward to make way for its change; the wish stays what it is.
+
+        It is asked for again, as it is defined then, when `define` brings the change,
+        at `end_change`, or at `ends_at`.
+        """
+        self._watch.forget(forward_id)
+        self._wishes.begin_change(forward_id, ends_at=ends_at)
+        return self._settle(self.forwards[forward_id].places())
+
+    def end_change(self, forward_id: str) -> list[Order]:
+        """Ask again for a forward that was to be changed."""
+        self._wishes.end_change(forward_id)
+        return self._settle(self.forwards[forward_id].places())
+
+    # Time.
+
+    def next_wakeup(self) -> float | None:
+        """Return when `handle_timer` has something to do."""
+        return self._wishes.next_end()
+
+    def handle_timer(self, *, now: float) -> list[Order]:
+        """Close what has run its time, and end what was left undone."""
+        return self._settle(self._wishes.end(now=now))
+
+    # What the router says.
+
+    def handle_event(self, event: Event) -> None:
+        """Take the keeper's news."""
+        match event:
+            case LeaseGranted(key, grant):
+                if lease := self._leases.get(key):
+                    lease.open_until = grant.expires_at
+                    if lease.wanted:
+                        lease.grant = grant
+                        lease.refusal = None
+            case LeaseRefused(key, refusal):
+                lease = self._leases.get(key)
+                if lease is not None and lease.wanted:
+                    lease.refusal = refusal
+            case LeaseLost(key):
+                if lease := self._leases.get(key):
+                    lease.grant = None
+            case LeaseReleased(key):
+                lease = self._leases.get(key)
+                if lease is not None and not lease.wanted:
+                    self._leases.forget(key)
+            case LeaseReappeared(wish, open_until):
+                key = wish.key
+                if lease := self._leases.get(key):
+                    # Wanted again, and not asked for yet: it is the same mapping.
+                    lease.wish = replace(lease.wish, nonce=wish.nonce)
+                else:
+                    self._leases.keep(
+                        Lease(wish=wish, wanted=False, open_until=open_until)
+                    )
+            case _:
+                return
+        self._look_at([place_of(key)])
+
+    def set_open_until(self, key: MappingKey, open_until: float | None) -> None:
+        """Take from the keeper until when a mapping may exist."""
+        if lease := self._leases.get(key):
+            lease.open_until = open_until
+            self._look_at([place_of(key)])
+
+    # What there is to see.
+
+    @property
+    def leases(self) -> Mapping[MappingKey, Lease]:
+        """Return all that is known of mappings, wanted or owed a deletion."""
+        return self._leases.by_key
+
+    def standing(self, forward_id: str, reachable: Reachable) -> Standing:
+        """Return a forward as it stands."""
+        forward = self.forwards[forward_id]
+        leases = sorted(self._leases.of(forward), key=lambda lease: lease.key.order)
+        return standing_of(forward, self.wish(forward_id), leases, reachable)
+
+    def touch(self, *forward_ids: str) -> None:
+        """Note that something has changed for some forwards, or for all."""
+        for forward_id in forward_ids or self.forwards:
+            self._wishes.touch(forward_id)
+
+    def take_touched(self) -> set[str]:
+        """Return the forwards that may stand otherwise than at the last call."""
+        return self._wishes.take_touched()
+
+    def take_news(self) -> list[News]:
+        """Return what happened to forwards by itself since the last call."""
+        return self._watch.take_news()
+
+    # Storage.
+
+    def snapshot(self) -> Snapshot:
+        """Return all that must survive."""
+        return Snapshot(
+            internal_addresses=tuple(self._addresses.values()),
+            wishes={
+                forward_id: (wish.wanted, wish.closes_at)
+                for forward_id, wish in self._wishes.by_forward.items()
+            },
+            leases=tuple(
+                StoredLease(
+                    wish=lease.wish, grant=lease.grant, open_until=lease.open_until
+                )
+                for lease in self._leases
+            ),
+        )
+
+    def restore(
+        self, snapshot: Snapshot, forwards: Mapping[str, Forward], *, now: float
+    ) -> None:
+        """Take up what an earlier run left, of the forwards that are still defined.
+
+        Durations that ran out meanwhile are closed. Nothing is asked for yet: `resume`
+        returns the orders.
+        """
+        for address in snapshot.internal_addresses:
+            self._addresses[address.version] = address
+        self._wishes.define(forwards)
+        for forward_id, (wanted, closes_at) in snapshot.wishes.items():
+            if forward_id in forwards and wanted:
+                self._wishes.set_wish(
+                    forward_id, Wish(wanted=True, closes_at=closes_at)
+                )
+        self._wishes.end(now=now)
+        if not self._third_party:
+            self._wishes.stop_third_parties()
+        self.adopt(snapshot.leases, now=now)
+
+    def adopt(self, leases: Iterable[StoredLease], *, now: float) -> None:
+        """Take up leases as far as their mappings are not known; `resume` follows."""
+        for stored in leases:
+            if stored.wish.key not in self._leases.by_key:
+                self._leases.keep(taken_up(stored, now=now))
+
+    def resume(
+        self, version: int, internal_address: IPAddress | None, *, now: float
+    ) -> list[Order]:
+        """Return the orders that hand the mappings of an IP version to a new keeper.
+
+        Everything known is taken up again, and what nobody wants of it is closed. An
+        own address that is not known yet is taken to be what it was.
+        """
+        if internal_address is not None:
+            self._addresses[version] = internal_address
+        wanted = self._wanted_mappings(self._all_places())
+        orders: list[Order] = []
+        for lease in self._leases:
+            key, grant = lease.key, lease.grant
+            if key.internal_address.version != version:
+                continue
+            orders.append(Restore(key, grant))
+            if mapping := wanted.get(key):
+                lease.wish = self._mapping_wish(mapping, lease)
+                lease.wanted = True
+                lease.grant = grant if grant and grant.expires_at > now else None
+            else:
+                lease.unwant()
+        return orders + self._settle(self._all_places(), urgent=False)
+
+    def forget_leases(self, version: int) -> list[StoredLease]:
+        """Forget the leases of an IP version, for its server is another; return them.
+
+        The wishes stay: `resume` asks the new server for what is wanted.
+        """
+        forgotten = [
+            stored
+            for stored in self.snapshot().leases
+            if stored.wish.key.internal_address.version == version
+        ]
+        for stored in forgotten:
+            self._leases.forget(stored.wish.key)
+        self._addresses.pop(version, None)
+        for forward_id in self.forwards:
+            self._watch.forget(forward_id)
+        self.touch()
+        return forgotten
+
+    # The one place that decides.
+
+    def _settle(self, places: Iterable[Place], *, urgent: bool = True) -> list[Order]:
+        """Compare what is wanted with what is asked for, and order the difference."""
+        places = dict.fromkeys(places)
+        wanted = self._wanted_mappings(places)
+        releases: list[Order] = []
+        for place in places:
+            for lease in self._leases.at(place):
+                if lease.wanted and lease.key not in wanted:
+                    lease.unwant()
+                    releases.append(Release(lease.key))
+        asks: list[Order] = []
+        for key, mapping in wanted.items():
+            known = self._leases.get(key)
+            wish = self._mapping_wish(mapping, known)
+            if known is None:
+                self._leases.keep(Lease(wish=wish, wanted=True))
+            elif not known.wanted:
+                known.wish = wish
+                known.wanted = True
+            elif known.wish != wish:
+                known.wish = wish
+            else:
+                continue
+            asks.append(Ask(key, urgent))
+        self._look_at(places)
+        return releases + asks
+
+    def _wanted_mappings(
+        self, places: Iterable[Place]
+    ) -> dict[MappingKey, WantedMapping]:
+        return {
+            mapping.key: mapping
+            for place in places
+            for forward in self._wishes.wanted_at(place)
+            for mapping in forward.mappings_at(place, self._addresses)
+        }
+
+    def _mapping_wish(self, mapping: WantedMapping, known: Lease | None) -> MappingWish:
+        """Return the wish for a mapping; a known one keeps its nonce."""
+        return MappingWish(
+            key=mapping.key,
+            nonce=known.wish.nonce if known else self._nonce(),
+            lifetime=self._lease_time,
+            suggested_external_port=mapping.suggested_external_port,
+            exact=mapping.exact,
+            third_party=mapping.third_party,
+            allowed_sources=mapping.allowed_sources,
+        )
+
+    def _all_places(self) -> list[Place]:
+        return [*self._wishes.places(), *self._leases.places()]
+
+    def _look_at(self, places: Iterable[Place]) -> None:
+        """Note which forwards may stand otherwise, and which were lost."""
+        ids = (id_ for place in places for id_ in self._wishes.ids_at(place))
+        for forward_id in dict.fromkeys(ids):
+            self._wishes.touch(forward_id)
+            if self._wishes.is_asked_for(forward_id):
+                forward = self.forwards[forward_id]
+                is_open = is_complete(forward, self._leases.of(forward))
+                self._watch.look(forward_id, is_open=is_open)

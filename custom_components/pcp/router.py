@@ -1,0 +1,86 @@
+"""A router that may be added: found by its host, recognised by its MAC address."""
+
+import asyncio
+from dataclasses import dataclass
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_MAC
+
+from .client.discovery import ProbeOutcome, probe
+from .client.routes import neighbour_mac
+from .const import CONF_UDN
+from .host import async_resolve, normal_host
+
+ERRORS = {
+    ProbeOutcome.NOT_AUTHORIZED: "not_authorized",
+    ProbeOutcome.ADDRESS_MISMATCH: "address_mismatch",
+    ProbeOutcome.NOT_SUPPORTED: "not_supported",
+    ProbeOutcome.SILENT: "cannot_connect",
+    ProbeOutcome.UNREACHABLE: "cannot_connect",
+}
+
+
+class RouterError(Exception):
+    """No router that can be added: the key of the text that says why, and the field."""
+
+    def __init__(self, key: str, field: str = "base") -> None:
+        """Keep the translation key and the name of the field."""
+        super().__init__(key)
+        self.key = key
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """A router that answered, and what it is recognised by."""
+
+    host: str
+    mac: str | None
+    udn: str | None = None
+
+    @property
+    def unique_id(self) -> str | None:
+        """Return what no other router has, where it is known."""
+        return self.mac or self.udn
+
+    def as_data(self) -> dict[str, str]:
+        """Return what an entry stores."""
+        data = {CONF_HOST: self.host, CONF_MAC: self.mac, CONF_UDN: self.udn}
+        return {key: value for key, value in data.items() if value is not None}
+
+    def is_in(self, entry: ConfigEntry) -> bool:
+        """Tell whether an entry is for this router.
+
+        A UDN is only what somebody on the network says: it counts for nothing against
+        a MAC address.
+        """
+        mac, udn = entry.data.get(CONF_MAC), entry.data.get(CONF_UDN)
+        if entry.data.get(CONF_HOST) == self.host:
+            return True
+        if mac and self.mac:
+            return bool(mac == self.mac)
+        return udn is not None and udn == self.udn
+
+
+async def async_find_router(text: str, *, udn: str | None = None) -> Router:
+    """Return the router that answers at the host somebody named.
+
+    Raises RouterError when none answers, with what the first address of it said.
+    """
+    host = normal_host(text)
+    try:
+        addresses = await async_resolve(host)
+    except ValueError as err:
+        raise RouterError("invalid_host", CONF_HOST) from err
+    outcomes = []
+    for address in addresses:
+        outcomes.append((await probe(address)).outcome)
+        if outcomes[-1] not in ERRORS:
+            mac = await asyncio.to_thread(neighbour_mac, address)
+            return Router(host=host, mac=mac, udn=udn)
+    raise RouterError(ERRORS[outcomes[0]])
+
+
+def default_title(host: str) -> str:
+    """Return what a router is called where it does not say so itself."""
+    return f"Router ({host})"

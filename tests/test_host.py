@@ -1,0 +1,97 @@
+"""From what somebody types to addresses."""
+
+import asyncio
+from ipaddress import ip_address
+import socket
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from custom_components.pcp.host import async_resolve, normal_host
+
+
+def _names(answer: list[tuple[str, int]] | Exception) -> Any:
+    """Let a name have IPv4 addresses and IPv6 addresses with a scope index."""
+    if isinstance(answer, Exception):
+        return patch.object(
+            asyncio.BaseEventLoop, "getaddrinfo", side_effect=answer, autospec=True
+        )
+    return patch.object(
+        asyncio.BaseEventLoop,
+        "getaddrinfo",
+        autospec=True,
+        return_value=[
+            (socket.AF_INET6, socket.SOCK_DGRAM, 17, "", (address, 0, 0, scope))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_DGRAM, 17, "", (address, 0))
+            for address, scope in answer
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        (" 192.168.1.1 ", "192.168.1.1"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        ("FE80::1%eth0", "fe80::1%eth0"),
+        ("Router.LAN", "router.lan"),
+    ],
+)
+def test_a_host_is_kept_in_one_form(text: str, host: str) -> None:
+    """Two ways to write a host are the same host."""
+    assert normal_host(text) == host
+
+
+@pytest.mark.parametrize("host", ["192.168.1.1", "2001:db8::1", "fe80::1%lo"])
+async def test_an_address_is_itself(host: str) -> None:
+    """Nothing is looked up for an address."""
+    assert await async_resolve(host) == (ip_address(host),)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "ff02::1",
+        "::",
+        "fe80::1",
+        "fe80::1%nosuchinterface",
+        "256.1.1.1",
+        "10.1",
+    ],
+)
+async def test_what_no_router_has_is_refused(host: str) -> None:
+    """Addresses that cannot be a router's, and numbers that are no addresses."""
+    with pytest.raises(ValueError, match="address"):
+        await async_resolve(host)
+
+
+async def test_a_name_gives_the_first_address_of_each_ip_version() -> None:
+    """IPv4 comes first, whatever the resolver says."""
+    with _names([("2001:db8::1", 0), ("192.0.2.1", 0), ("192.0.2.2", 0)]):
+        assert await async_resolve("router.lan") == (
+            ip_address("192.0.2.1"),
+            ip_address("2001:db8::1"),
+        )
+
+
+async def test_a_name_gives_link_local_addresses_with_their_interface() -> None:
+    """A link-local address leads nowhere without its interface."""
+    index = socket.if_nametoindex("lo")
+    with _names([("fe80::1", index)]):
+        assert await async_resolve("router.local") == (ip_address("fe80::1%lo"),)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [socket.gaierror(socket.EAI_NONAME, "Name or service not known"), UnicodeError()],
+)
+async def test_an_unknown_name_is_refused(error: Exception) -> None:
+    """A name that leads nowhere, and one that cannot be a name."""
+    with _names(error), pytest.raises(ValueError, match="Unknown host"):
+        await async_resolve("nowhere.lan")

@@ -1,0 +1,428 @@
+"""The files beside the code agree with it, with each other and with hassfest's rules."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+import json
+from pathlib import Path
+import re
+from string import Formatter
+from typing import Any
+
+from homeassistant.helpers import config_validation as cv, selector, service
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+import voluptuous as vol
+
+from custom_components.pcp import (
+    binary_sensor,
+    button,
+    const,
+    event,
+    forward_flow,
+    options_flow,
+    router,
+    sensor,
+    services,
+    switch,
+)
+from custom_components.pcp.client.events import ServerProtocol
+from custom_components.pcp.client.mapping import RefusalReason
+from custom_components.pcp.forward import ForwardProtocol, ForwardStatus, IPVersion
+
+COMPONENT = Path(__file__).parent.parent / "custom_components" / "pcp"
+TRANSLATIONS: dict[str, Any] = json.loads(
+    (COMPONENT / "translations" / "en.json").read_text()
+)
+ICONS: dict[str, Any] = json.loads((COMPONENT / "icons.json").read_text())
+MANIFEST: dict[str, Any] = json.loads((COMPONENT / "manifest.json").read_text())
+SERVICES = load_yaml_dict(str(COMPONENT / "services.yaml"))
+GLUE = [ast.parse(path.read_text()) for path in COMPONENT.glob("*.py")]
+
+ENTITIES: dict[str, Mapping[str, EntityDescription]] = {
+    "binary_sensor": {item.key: item for item in binary_sensor.DESCRIPTIONS},
+    "button": {"renew": button.DESCRIPTION},
+    "event": {"router": event.DESCRIPTION},
+    "sensor": {
+        item.key: item for item in (*sensor.ROUTER_SENSORS, *sensor.FORWARD_SENSORS)
+    },
+    "switch": {"forward": switch.DESCRIPTION},
+}
+
+FORWARD_ERRORS = {
+    "both_with_target",
+    "family_mismatch",
+    "invalid_address",
+    "invalid_external_port",
+    "invalid_ip_version",
+    "invalid_name",
+    "invalid_network",
+    "invalid_port",
+    "invalid_port_count",
+    "invalid_protocol",
+    "no_ipv4_server",
+    "no_ipv6_server",
+    "overlap",
+    "port_range",
+    "third_party_off",
+    "too_many_sources",
+}
+REFUSALS = set(RefusalReason) | {"router_silent"}
+
+QUALITY_RULES = [
+    "action-setup",
+    "appropriate-polling",
+    "brands",
+    "common-modules",
+    "config-flow-test-coverage",
+    "config-flow",
+    "dependency-transparency",
+    "docs-actions",
+    "docs-triggers",
+    "docs-conditions",
+    "docs-high-level-description",
+    "docs-installation-instructions",
+    "docs-removal-instructions",
+    "entity-event-setup",
+    "entity-unique-id",
+    "has-entity-name",
+    "runtime-data",
+    "test-before-configure",
+    "test-before-setup",
+    "unique-config-entry",
+    "action-exceptions",
+    "config-entry-unloading",
+    "docs-configuration-parameters",
+    "docs-installation-parameters",
+    "entity-unavailable",
+    "integration-owner",
+    "log-when-unavailable",
+    "parallel-updates",
+    "reauthentication-flow",
+    "test-coverage",
+    "devices",
+    "diagnostics",
+    "discovery-update-info",
+    "discovery",
+    "docs-data-update",
+    "docs-examples",
+    "docs-known-limitations",
+    "docs-supported-devices",
+    "docs-supported-functions",
+    "docs-troubleshooting",
+    "docs-use-cases",
+    "dynamic-devices",
+    "entity-category",
+    "entity-device-class",
+    "entity-disabled-by-default",
+    "entity-translations",
+    "exception-translations",
+    "icon-translations",
+    "reconfiguration-flow",
+    "repair-issues",
+    "stale-devices",
+    "async-dependency",
+    "inject-websession",
+    "strict-typing",
+]
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, f"{path}.{key}".removeprefix("."))
+    else:
+        yield path, value
+
+
+def _schema_keys(schema: vol.Schema) -> set[str]:
+    return {str(key) for key in schema.schema}
+
+
+def _service_fields(name: str) -> dict[str, Any]:
+    """Return the fields of an action in services.yaml, sections opened."""
+    fields: dict[str, Any] = {}
+    for key, field in (SERVICES[name].get("fields") or {}).items():
+        fields |= field.get("fields", {key: field})
+    return fields
+
+
+def _string_arguments(function: str) -> set[str]:
+    """Return the literal first arguments of the calls of a function in the glue."""
+    return {
+        call.args[0].value
+        for tree in GLUE
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "attr", getattr(call.func, "id", None)) == function
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+# The manifest.
+
+
+def test_manifest_keys_are_in_order() -> None:
+    """Hassfest wants domain and name first, the rest sorted."""
+    keys = list(MANIFEST)
+    assert keys == ["domain", "name", *sorted(set(keys) - {"domain", "name"})]
+
+
+def test_manifest_is_complete() -> None:
+    """What hassfest and HACS require is there, and nothing that they do not know."""
+    assert {
+        "codeowners",
+        "documentation",
+        "domain",
+        "integration_type",
+        "iot_class",
+        "issue_tracker",
+        "name",
+        "version",
+    } <= set(MANIFEST)
+    assert MANIFEST["domain"] == const.DOMAIN == COMPONENT.name
+    assert re.fullmatch(r"\d+\.\d+\.\d+", MANIFEST["version"])
+
+
+def test_manifest_version_is_the_projects() -> None:
+    """A release has one version."""
+    project = (COMPONENT.parent.parent / "pyproject.toml").read_text()
+    assert f'version = "{MANIFEST["version"]}"' in project
+
+
+def test_used_components_are_dependencies() -> None:
+    """Hassfest: what is imported of homeassistant.components is a dependency."""
+    used = {
+        node.module.split(".")[2]
+        for tree in GLUE
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.startswith("homeassistant.components.")
+    }
+    declared = {*MANIFEST["dependencies"], *MANIFEST.get("after_dependencies", ())}
+    platforms = set(ENTITIES)
+    # The platform that this integration has for diagnostics.
+    assert used <= declared | platforms | {"diagnostics"}
+
+
+# Entities.
+
+
+@pytest.mark.parametrize("platform", ENTITIES)
+def test_every_entity_has_a_name_and_an_icon(platform: str) -> None:
+    """Keys, translation keys, texts and icons are the same."""
+    descriptions = ENTITIES[platform]
+    assert {item.translation_key for item in descriptions.values()} == set(descriptions)
+    assert set(TRANSLATIONS["entity"][platform]) == set(descriptions)
+    with_icon_of_its_device_class = {"reachable"}
+    assert set(ICONS["entity"][platform]) == (
+        set(descriptions) - with_icon_of_its_device_class
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "states"), [("status", ForwardStatus), ("protocol", ServerProtocol)]
+)
+def test_every_state_has_a_text(key: str, states: type[StrEnum]) -> None:
+    """An enum sensor shows words, for every state it can have."""
+    assert set(TRANSLATIONS["entity"]["sensor"][key]["state"]) == set(states)
+
+
+def test_every_status_has_an_icon() -> None:
+    """A glance at the status is enough."""
+    assert set(ICONS["entity"]["sensor"]["status"]["state"]) == set(ForwardStatus)
+
+
+def test_every_event_type_has_a_text() -> None:
+    """The event entity shows words, for every type."""
+    attributes = TRANSLATIONS["entity"]["event"]["router"]["state_attributes"]
+    assert set(attributes["event_type"]["state"]) == set(const.RouterEvent)
+
+
+def test_icons_are_from_material_design() -> None:
+    """Hassfest: every icon is an mdi one, and a state's is not the default again."""
+    for path, icon in _texts(ICONS):
+        assert re.fullmatch(r"mdi:[a-z0-9-]+", icon), path
+    for entities in ICONS["entity"].values():
+        for icons in entities.values():
+            assert icons["default"] not in icons.get("state", {}).values()
+
+
+# Flows.
+
+
+@pytest.mark.parametrize("step", ["user", "reconfigure"])
+def test_router_form_is_described(step: str) -> None:
+    """Every field of the router's forms has a name and a description."""
+    texts = TRANSLATIONS["config"]["step"][step]
+    assert set(texts["data"]) == set(texts["data_description"]) == {"host"}
+
+
+def test_options_form_is_described() -> None:
+    """Every option has a name and a description."""
+    texts = TRANSLATIONS["options"]["step"]["init"]
+    assert (
+        set(texts["data"])
+        == set(texts["data_description"])
+        == _schema_keys(options_flow.OPTIONS_SCHEMA)
+    )
+
+
+@pytest.mark.parametrize("step", ["user", "reconfigure"])
+def test_forward_form_is_described(step: str) -> None:
+    """Every field of a forward's form has a name and a description."""
+    texts = TRANSLATIONS["config_subentries"]["forward"]["step"][step]
+    top = _schema_keys(forward_flow.forward_schema()) - {forward_flow.SECTION_ADVANCED}
+    assert set(texts["data"]) == set(texts["data_description"]) == top
+    section = texts["sections"][forward_flow.SECTION_ADVANCED]
+    assert section["name"]
+    assert (
+        set(section["data"])
+        == set(section["data_description"])
+        == _schema_keys(forward_flow.ADVANCED_SCHEMA)
+    )
+
+
+def test_every_probe_outcome_has_texts() -> None:
+    """What a probe may find is told in the form, and where a discovery ends."""
+    errors = {*router.ERRORS.values(), "invalid_host"}
+    assert set(TRANSLATIONS["config"]["error"]) == errors
+    assert set(TRANSLATIONS["config"]["abort"]) == errors | {"already_configured"}
+
+
+def test_every_forward_error_has_a_text() -> None:
+    """What may be wrong with a forward is told, and nothing else."""
+    texts = TRANSLATIONS["config_subentries"]["forward"]
+    assert set(texts["error"]) == FORWARD_ERRORS | REFUSALS
+    assert set(texts["abort"]) == {"config_entry_not_loaded", "forward_gone"}
+
+
+def test_forward_errors_are_those_of_the_code() -> None:
+    """The list above is what the code raises."""
+    built = {
+        *("invalid_protocol", "invalid_ip_version"),
+        *("invalid_port", "invalid_external_port"),
+        *("no_ipv4_server", "no_ipv6_server"),
+    }
+    assert _string_arguments("ForwardError") | built == FORWARD_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("key", "options"), [("protocol", ForwardProtocol), ("ip_version", IPVersion)]
+)
+def test_every_choice_has_a_text(key: str, options: type[StrEnum]) -> None:
+    """A select shows words, in forms and actions."""
+    assert set(TRANSLATIONS["selector"][key]["options"]) == set(options)
+
+
+# Actions.
+
+
+def test_actions_are_described_everywhere() -> None:
+    """Code, services.yaml, en.json and icons.json know the same actions."""
+    registered = {
+        value for name, value in vars(services).items() if name.startswith("SERVICE_")
+    }
+    assert set(SERVICES) == registered
+    assert set(TRANSLATIONS["services"]) == registered
+    assert set(ICONS["services"]) == registered
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_action_fields_are_described(name: str) -> None:
+    """Every field of an action has a name and a description."""
+    texts = TRANSLATIONS["services"][name]
+    assert set(texts.get("fields", {})) == set(_service_fields(name))
+    sections = {
+        key
+        for key, field in (SERVICES[name].get("fields") or {}).items()
+        if "fields" in field
+    }
+    assert set(texts.get("sections", {})) == sections
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("add_forward", services.ADD_FORWARD_SCHEMA),
+        ("remove_forward", services.REMOVE_FORWARD_SCHEMA),
+        ("list_forwards", services.LIST_FORWARDS_SCHEMA),
+    ],
+)
+def test_action_fields_are_those_of_the_code(name: str, schema: vol.Schema) -> None:
+    """The code takes what services.yaml offers."""
+    assert _schema_keys(schema) == set(_service_fields(name))
+
+
+def test_actions_are_what_home_assistant_reads() -> None:
+    """Home Assistant's own schema takes services.yaml, and every selector is valid."""
+    service._SERVICES_SCHEMA(SERVICES)
+    for name in SERVICES:
+        for field in _service_fields(name).values():
+            selector.validate_selector(field["selector"])
+
+
+# Errors and repairs.
+
+
+def test_every_exception_has_a_text() -> None:
+    """What an action may raise is told in words, and there are no words too many."""
+    raised = _string_arguments("_error") | {"not_a_forward", "switch_disabled"}
+    assert set(TRANSLATIONS["exceptions"]) == FORWARD_ERRORS | REFUSALS | raised
+
+
+def test_form_and_action_use_the_same_words() -> None:
+    """A forward that cannot be is explained alike, wherever it was asked for."""
+    for key, text in TRANSLATIONS["config_subentries"]["forward"]["error"].items():
+        assert TRANSLATIONS["exceptions"][key]["message"] == text
+
+
+def test_every_issue_has_a_text() -> None:
+    """Repair issues have a title and a description; none is fixed by a flow."""
+    assert set(TRANSLATIONS["issues"]) == {
+        const.Issue.DOUBLE_NAT,
+        const.Issue.STORE_LOST,
+        *(f"{const.Issue.FORWARD_REFUSED}_{reason}" for reason in RefusalReason),
+    }
+    for texts in TRANSLATIONS["issues"].values():
+        assert set(texts) == {"title", "description"}
+
+
+# Texts.
+
+
+@pytest.mark.parametrize(("path", "text"), _texts(TRANSLATIONS))
+def test_texts_are_what_hassfest_takes(path: str, text: str) -> None:
+    """No HTML, no web addresses, no references, placeholders are identifiers."""
+    assert cv.string_with_no_html(text)
+    assert text == text.strip()
+    assert "[%" not in text, "references are not resolved for custom integrations"
+    assert "://" not in text
+    assert not re.search(r"'{\w+}'", text)
+    for _, placeholder, _, _ in Formatter().parse(text):
+        assert not placeholder or placeholder.isidentifier()
+
+
+def test_there_is_one_file_of_texts() -> None:
+    """Home Assistant loads translations/en.json; a strings.json would be a copy."""
+    assert not (COMPONENT / "strings.json").exists()
+
+
+# The quality scale.
+
+
+def test_quality_scale_names_every_rule() -> None:
+    """Each rule is done, to do, or exempt for a reason."""
+    rules = load_yaml_dict(str(COMPONENT / "quality_scale.yaml"))["rules"]
+    assert isinstance(rules, dict)
+    assert set(rules) == set(QUALITY_RULES)
+    for name, rule in rules.items():
+        if isinstance(rule, dict):
+            assert rule["status"] in {"todo", "exempt"}, name
+            assert rule["comment"], name
+        else:
+            assert rule in {"done", "todo"}, name
