@@ -1,0 +1,1 @@
+"""What is promised of speed and size, measured as ratios within one run."""

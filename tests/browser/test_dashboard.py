@@ -1,0 +1,76 @@
+"""The demo's dashboard: doors that open and close at a click."""
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.demo import Demo
+from tests.demo.demo import GAME_SERVER, WEB_PAGE
+from tests.lab.waiting import wait_until
+
+from . import frontend
+
+
+def test_log_in(browser: Browser, demo: Demo) -> None:
+    """Whoever logs in sees the dashboard with both forwards."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        frontend.log_in(page, demo)
+        expect(frontend.section(page, WEB_PAGE)).to_be_visible()
+        expect(frontend.section(page, GAME_SERVER)).to_be_visible()
+
+
+def test_what_it_tells(page: Page, demo: Demo) -> None:
+    """What is open, where it is from outside, and how the router is: all true."""
+    web = frontend.section(page, WEB_PAGE)
+    outside = f"{demo.places.external_address}:{demo.places.web_port}"
+    expect(frontend.toggle(web)).to_be_checked()
+    expect(frontend.tile(web, "Status")).to_contain_text("Open")
+    expect(frontend.tile(web, "From outside")).to_contain_text(outside)
+    game = frontend.section(page, GAME_SERVER)
+    expect(frontend.toggle(game)).not_to_be_checked()
+    expect(frontend.tile(game, "Status")).to_contain_text("Closed")
+    router = frontend.section(page, "Router")
+    expect(frontend.tile(router, "Router")).to_contain_text("Connected")
+    expect(frontend.tile(router, "Protocol")).to_contain_text("PCP")
+    assert demo.web_page_from_outside()
+    assert demo.game_server_from_outside() == (None, None)
+
+
+def test_open_and_close(page: Page, demo: Demo) -> None:
+    """A click opens the door, really; another one closes it."""
+    game = frontend.section(page, GAME_SERVER)
+    frontend.toggle(game).click()
+    expect(frontend.tile(game, "Status")).to_contain_text("Open")
+    assert all(demo.game_server_from_outside())
+    frontend.toggle(game).click()
+    expect(frontend.tile(game, "Status")).to_contain_text("Closed")
+    assert demo.game_server_from_outside() == (None, None)
+
+
+def test_open_for_two_hours(page: Page, demo: Demo) -> None:
+    """“Open for two hours” opens the door and tells when it closes."""
+    game = frontend.section(page, GAME_SERVER)
+    frontend.tile(game, "Open for two hours").click()
+    expect(frontend.tile(game, "Closes")).to_contain_text("In 2 hours")
+    assert all(demo.game_server_from_outside())
+    frontend.toggle(game).click()
+    expect(frontend.tile(game, "Status")).to_contain_text("Closed")
+    expect(frontend.tile(game, "Closes")).to_be_hidden()
+
+
+def test_reboot(page: Page, demo: Demo) -> None:
+    """A router that was rebooted has forgotten the door; it is asked for it again."""
+    started = demo.api.get_state(demo.router_entity("router_started"))
+    assert started is not None
+    demo.tell_router("reboot")
+    # Whoever is asked again answers with a new epoch.
+    demo.api.wait_for_state(
+        demo.router_entity("router_started"),
+        lambda state: state["state"] != started["state"],
+        timeout=60,
+    )
+    wait_until(demo.web_page_from_outside, "the door to be back")
+    router = frontend.section(page, "Router")
+    expect(frontend.tile(router, "Last event")).to_be_visible()
+    expect(frontend.tile(frontend.section(page, WEB_PAGE), "Status")).to_contain_text(
+        "Open"
+    )
