@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 import pytest
 import pytest_socket
 
@@ -17,6 +17,8 @@ SCREENSHOTS = ROOT / ".local" / "screenshots"
 # Two processors of a busy machine.
 SECONDS_FOR_A_TEST = 300
 MILLISECONDS_FOR_A_STEP = 30_000
+
+expect.set_options(timeout=MILLISECONDS_FOR_A_STEP)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,12 +1,23 @@
 """The demo's dashboard: doors that open and close at a click."""
 
+from collections.abc import Iterator
+
 from playwright.sync_api import Browser, Page, expect
+import pytest
 
 from tests.demo import Demo
 from tests.demo.demo import GAME_SERVER, WEB_PAGE
 from tests.lab.waiting import wait_until
 
 from . import frontend
+
+
+@pytest.fixture(autouse=True)
+def _game_server_closed(demo: Demo) -> Iterator[None]:
+    """Leave the forward closed, whatever a test has come to."""
+    yield
+    switch = {"entity_id": "switch.example_game_server"}
+    demo.api.call_service("switch", "turn_off", target=switch)
 
 
 def test_log_in(browser: Browser, demo: Demo) -> None:

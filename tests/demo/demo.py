@@ -10,7 +10,7 @@ from typing import IO, Self
 from tests.lab.waiting import wait_until
 from tests.real_ha import HomeAssistantApi, RealHomeAssistant
 from tests.real_ha.client import FlowKind
-from tests.real_ha.process import ROOT
+from tests.real_ha.process import ROOT, ending_with_us
 
 from . import dashboard
 from .knock import knock_tcp, knock_udp, knock_web
@@ -131,7 +131,7 @@ class Demo:
 
     def _run(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            ending_with_us([sys.executable, "-m", module, *arguments]),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=self.output,

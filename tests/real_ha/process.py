@@ -60,6 +60,16 @@ logger:
 """
 
 
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """Return the command so that its process ends with the thread that starts it.
+
+    A test run that is killed must leave nothing behind. Without util-linux nothing is
+    changed.
+    """
+    setpriv = shutil.which("setpriv")
+    return [*((setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()), *command]
+
+
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
@@ -74,6 +84,7 @@ class RealHomeAssistant:
     `network_prefix` is put before the command, as `["ip", "netns", "exec", NAME]`: the
     process then listens on every address of that namespace, and `api` reaches it
     through a Unix socket. Without it, it listens on 127.0.0.1 alone.
+    `configuration` is YAML that is added to configuration.yaml.
     As a context manager: prepared, started and up; stopped at the end.
     """
 
@@ -86,6 +97,7 @@ class RealHomeAssistant:
         network_prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         integration: Path = INTEGRATION,
+        configuration: str = "",
         user: str = "demo",
         password: str = "demo",
         time_zone: str = "UTC",
@@ -102,6 +114,7 @@ class RealHomeAssistant:
         self._configuration = CONFIGURATION.format(
             time_zone=time_zone, level="debug" if debug else "info"
         )
+        self._configuration += configuration
         self._process: subprocess.Popen[bytes] | None = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._socket_dir: Path | None = None
@@ -193,7 +206,7 @@ class RealHomeAssistant:
             # In a session of its own a Ctrl-C at the terminal does not reach it: it
             # is ended by stop(), once.
             self._process = subprocess.Popen(
-                command,
+                ending_with_us(command),
                 cwd=self.config_dir,
                 env=os.environ | self._environment,
                 stdin=subprocess.DEVNULL,
