@@ -301,17 +301,6 @@ async def test_port_that_is_taken(
     assert server.requests.empty()
 
 
-async def test_port_that_is_taken_on_another_interface(server: DhcpServer) -> None:
-    """Bound to its own interface, a socket of ours would not see that one."""
-    server.answer_v6 = lambda data: [reply(data)]
-    with udp_socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
-        other.bind(("", dhcp._Inform.port))
-        await ask()
-    assert (await server.request())[0] == 6
-    assert server.requests.empty()
-
-
 async def test_not_permitted(
     server: DhcpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,3 +394,24 @@ async def test_real_interfaces() -> None:
     assert router.address is None
     # Without a way for the requests nobody waits.
     assert await ask("router") == []
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("namespace")
+async def test_port_that_is_taken_on_another_interface() -> None:
+    """A socket bound to its interface would not collide with that one; we care."""
+    ip(
+        "link set lo up",
+        "link add home type veth peer name router",
+        "link set home up",
+        "link set router up",
+        "addr add 192.0.2.2/24 dev home",
+    )
+    link = dhcp._link("home")
+    assert link is not None
+    [question] = dhcp._ask(dhcp._Inform, [link], print)
+    question.close()
+    with udp_socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"router")
+        other.bind(("", 68))
+        assert list(dhcp._ask(dhcp._Inform, [link], print)) == []

@@ -189,6 +189,13 @@ async def test_different_routers(kernel: Kernel, neighbours: list[Neighbour]) ->
     assert found[0].mac == (MAC if neighbours else None)
 
 
+async def test_same_mac_on_two_interfaces(kernel: Kernel) -> None:
+    """One MAC address may stand for two routers where there are two links (VRRP)."""
+    kernel.near = [kernel.answer(ROUTER), kernel.answer(SECOND, index=OTHER_LINK)]
+    kernel.neighbours = [neighbour(ROUTER), neighbour(SECOND, MAC, OTHER_LINK)]
+    assert addresses(await find_servers()) == [ROUTER, SECOND]
+
+
 async def test_told_address_of_a_router(kernel: Kernel) -> None:
     """RFC 7291: what DHCP told comes first, and is not one more router beside itself."""
     kernel.gateways = [gateway(ROUTER), gateway(LINK_LOCAL)]

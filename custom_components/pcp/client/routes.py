@@ -63,10 +63,8 @@ class Neighbour:
 
     def has(self, address: IPAddress, interface_index: int = 0) -> bool:
         """Tell whether it has the address, on that interface or (0) on any."""
-        return self.address.packed == address.packed and interface_index in {
-            0,
-            self.interface_index,
-        }
+        is_there = interface_index in {0, self.interface_index}
+        return is_there and self.address.packed == address.packed
 
 
 def neighbours() -> list[Neighbour]:
