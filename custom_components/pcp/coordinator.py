@@ -7,33 +7,29 @@ from types import MappingProxyType
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_HOST, CONF_MAC, Platform
-from homeassistant.core import (
-    CALLBACK_TYPE,
-    Event as HassEvent,
-    HomeAssistant,
-    callback,
-)
-from homeassistant.helpers import entity_registry as er
+from homeassistant.const import CONF_HOST, CONF_MAC
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from . import issues
 from .acts import Acts
 from .client.events import Event, ExternalAddressChanged, ServerRestarted
 from .const import (
+    CONF_ANYCAST,
     CONF_LEASE_TIME,
     CONF_THIRD_PARTY,
     DEFAULT_LEASE_TIME,
-    DOMAIN,
     SUBENTRY_FORWARD,
     RouterEvent,
 )
 from .engine import Engine
+from .errors import RefusedError
 from .forward import CONF_NAME, Forward, ForwardError
 from .ledger import Ledger
 from .link import new_nonce
 from .news import ForwardLost
 from .orders import Order
+from .servers import Whereabouts
 from .views import (
     ForwardView,
     PcpData,
@@ -43,12 +39,9 @@ from .views import (
     link_diagnostics,
     router_view,
 )
-from .waiting import Waiting
+from .waiting import Waiting, async_wait_for_switch, switch_id
 
 _LOGGER = logging.getLogger(__name__)
-
-# Seconds.
-ENTITY_WAIT = 5.0
 
 type PcpConfigEntry = ConfigEntry[PcpCoordinator]
 
@@ -65,10 +58,14 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         )
         self.router_device_id: str | None = None
         self._ledger = Ledger(nonce=new_nonce, **_options(entry))
+        self._where = Whereabouts(
+            entry.data[CONF_HOST], anycast=entry.options.get(CONF_ANYCAST, False)
+        )
         self._engine = Engine(
             hass,
             entry.entry_id,
             self._ledger,
+            self._where,
             on_event=self._on_event,
             on_change=self._on_change,
         )
@@ -78,7 +75,6 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         self._forwards_listeners: list[CALLBACK_TYPE] = []
         self._changed: set[str | None] = set()
         self._damaged: set[str] = set()
-        self._host: str = entry.data[CONF_HOST]
         self._mac: str | None = entry.data.get(CONF_MAC)
         self._is_silence_told = False
         self.data = PcpData(router=RouterView(), forwards={})
@@ -94,7 +90,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
             issues.async_forget_store_lost(self.hass, entry)
         elif forwards:
             issues.async_tell_store_lost(self.hass, entry)
-        await self._engine.async_start(self._host)
+        await self._engine.async_start()
         # Temporary forwards that have ended are removed by now.
         await self.async_follow_entry()
 
@@ -113,7 +109,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         What the old server does not answer for in 5 s is closed in the background.
         """
         # Whose MAC address it is will be told when the entry is.
-        self._host, self._mac = host, None
+        self._mac = None
         await self._engine.async_move_to(host)
 
     async def async_follow_entry(self) -> None:
@@ -122,10 +118,10 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         orders = self._define()
         orders += self._ledger.set_options(**_options(self.config_entry))
         await self._engine.async_carry_out(orders)
+        self._where.anycast = self.config_entry.options.get(CONF_ANYCAST, False)
         (host, mac), known = (data[CONF_HOST], data.get(CONF_MAC)), self._mac
         self._mac = mac
-        if host != self._host:
-            self._host = host
+        if host != self._where.host:
             await self._engine.async_move_to(host)
         elif mac != known and None not in (mac, known):
             await self._engine.async_start_anew()
@@ -181,7 +177,12 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         await self._engine.async_carry_out(
             self._define() + self._acts.set_duration(forward_id, duration)
         )
-        await self._async_wait_for_switch(forward_id)
+        await async_wait_for_switch(self.hass, self._waiting, forward_id)
+        if forward_id not in self.data.forwards:
+            # Somebody has removed it meanwhile.
+            raise RefusedError(
+                "unknown_forward", placeholders={"forward": forward.name}
+            )
         return self.data.forwards[forward_id]
 
     async def async_remove_forward(self, forward_id: str) -> None:
@@ -202,7 +203,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         return forward_response(
             self.data.forwards[forward_id],
             entry_id=self.config_entry.entry_id,
-            entity_id=self._switch_id(forward_id),
+            entity_id=switch_id(self.hass, forward_id),
         )
 
     @callback
@@ -354,32 +355,6 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         elif not self._is_silence_told:
             _LOGGER.warning("%s does not answer", self.config_entry.title)
             self._is_silence_told = True
-
-    # The switch of a forward, which has its name from Home Assistant.
-
-    async def _async_wait_for_switch(self, forward_id: str) -> None:
-        """Wait until a new forward's switch is there to be named."""
-
-        @callback
-        def on_registered(_: HassEvent[er.EventEntityRegistryUpdatedData]) -> None:
-            self._waiting.look([forward_id])
-
-        unsubscribe = self.hass.bus.async_listen(
-            er.EVENT_ENTITY_REGISTRY_UPDATED, on_registered
-        )
-        try:
-            await self._waiting.async_until(
-                forward_id,
-                lambda: self._switch_id(forward_id) is not None,
-                wait=ENTITY_WAIT,
-            )
-        finally:
-            unsubscribe()
-
-    def _switch_id(self, forward_id: str) -> str | None:
-        return er.async_get(self.hass).async_get_entity_id(
-            Platform.SWITCH, DOMAIN, f"{forward_id}_forward"
-        )
 
 
 def _options(entry: ConfigEntry) -> dict[str, Any]:

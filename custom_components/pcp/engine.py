@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -22,6 +21,7 @@ from .client.events import (
     LeaseReleased,
     ServerReachable,
 )
+from .client.search import ANYCAST_ADDRESSES
 from .clock import Clock
 from .closing import CLOSING_WAIT, async_close_leases, async_take_over
 from .const import DOMAIN
@@ -29,7 +29,7 @@ from .forward import Forward
 from .ledger import Ledger
 from .links import Links
 from .orders import Order, Release
-from .servers import async_find_servers
+from .servers import Whereabouts
 from .snapshot import Snapshot
 from .storage import LedgerStore
 
@@ -45,6 +45,7 @@ class Engine:
         hass: HomeAssistant,
         entry_id: str,
         ledger: Ledger,
+        where: Whereabouts,
         *,
         on_event: Callable[[Event], None],
         on_change: CALLBACK_TYPE,
@@ -59,8 +60,7 @@ class Engine:
             hass, entry_id, on_event=self._on_event, on_pumped=self._on_pumped
         )
         self.clock = Clock(hass.loop)
-        self._host = ""
-        self._is_found = False
+        self._where = where
         self._hass = hass
         self._store = LedgerStore(hass, entry_id)
         self._tell = on_event
@@ -83,10 +83,13 @@ class Engine:
             stored = None
         snapshot = stored or Snapshot()
         self.links.servers = {server.version: server for server in snapshot.servers}
+        self._where.is_beyond = self._where.anycast and any(
+            server in ANYCAST_ADDRESSES for server in snapshot.servers
+        )
         self.ledger.restore(snapshot, forwards, now=self.clock.now())
         return stored is not None
 
-    async def async_start(self, host: str) -> None:
+    async def async_start(self) -> None:
         """Find the router, and take up all leases again.
 
         A router that is silent or has no address yet keeps nobody waiting.
@@ -95,14 +98,14 @@ class Engine:
         self._unsubscribe = async_track_time_interval(
             self._hass, self._async_look_around, LOOK_AROUND, cancel_on_shutdown=True
         )
-        self._host = host
         await self._async_connect(wait=0)
         await self.async_carry_out([])
 
     async def async_stop(self) -> None:
         """Fall silent and save; leases are left alone."""
-        self.silence()
+        # What is being carried out just now is finished first.
         async with self._committing:
+            self.silence()
             self._orders.clear()
             await self._store.async_save(self._stored_form())
 
@@ -123,8 +126,8 @@ class Engine:
 
         What the old server does not answer for in 5 s is closed in the background.
         """
-        self._host = host
-        await self._async_connect(wait=CLOSING_WAIT)
+        self._where.move_to(host)
+        await self._async_connect()
 
     async def async_start_anew(self) -> None:
         """Ask for everything with new nonces: the same host is another router."""
@@ -153,12 +156,8 @@ class Engine:
             self._save_soon(renewal=False)
         for link in self.links:
             link.transport.refresh_local_address()
-        if (
-            not self._is_found
-            or self._needed_versions().difference(self.links.servers)
-            # A name follows the router.
-            or not (_is_address(self._host) or self._is_reachable())
-        ):
+        missing = self._needed_versions().difference(self.links.servers)
+        if self._where.must_look(missing, reachable=self._is_reachable()):
             await self._async_connect()
         self._on_change()
 
@@ -170,10 +169,11 @@ class Engine:
         What is with another server than before is closed there, and asked for here.
         """
         async with self._connecting:
-            servers = await async_find_servers(
-                self._host, self._needed_versions().union(needed)
+            silent = False in self.links.reachable.values()
+            servers = await self._where.async_find(
+                self._needed_versions().union(needed),
+                silent=silent and not self._is_reachable(),
             )
-            self._is_found = bool(servers)
             known = self.links.servers.copy()
             moved = {
                 version: server
@@ -319,11 +319,3 @@ class Engine:
 
     def _is_reachable(self) -> bool:
         return any(self.links.reachable.values())
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -29,19 +29,25 @@ class RefusedError(HomeAssistantError):
     @classmethod
     def from_refusal(cls, refusal: Refusal) -> RefusedError:
         """Return the error that tells a refusal."""
-        field = None
-        if refusal.reason is RefusalReason.EXTERNAL_PORT_TAKEN:
-            field = "external_port"
+        is_about_the_port = refusal.reason in (
+            RefusalReason.EXTERNAL_PORT_TAKEN,
+            RefusalReason.CANNOT_PROVIDE_EXTERNAL,
+        )
         return cls(
             refusal.reason,
-            field=field,
+            field="external_port" if is_about_the_port else None,
             placeholders=refusal_placeholders(refusal),
         )
+
+
+def refusal_code(refusal: Refusal) -> str:
+    """Return a refusal's code on the wire, and its name where it has one."""
+    code = refusal.result_code
+    return f"{int(code)} {getattr(code, 'name', '')}".strip()
 
 
 def refusal_placeholders(refusal: Refusal) -> dict[str, str] | None:
     """Return what a refusal's text needs beside its key."""
     if refusal.reason is not RefusalReason.ROUTER_REFUSED:
         return None
-    code = refusal.result_code
-    return {"code": f"{int(code)} {getattr(code, 'name', '')}".strip()}
+    return {"code": refusal_code(refusal)}

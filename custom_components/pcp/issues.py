@@ -5,6 +5,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN, Issue
+from .errors import refusal_code
 from .forward import ForwardStatus
 from .views import ForwardView, RouterView
 
@@ -25,7 +26,7 @@ def async_look_at_forward(hass: HomeAssistant, forward: ForwardView) -> None:
             translation_key=f"{Issue.FORWARD_REFUSED}_{forward.refusal.reason}",
             translation_placeholders={
                 "name": forward.name,
-                "code": str(int(forward.refusal.result_code)),
+                "code": refusal_code(forward.refusal),
             },
         )
     elif forward.status not in _UNDECIDED:

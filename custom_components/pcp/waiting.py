@@ -3,6 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+from homeassistant.const import Platform
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+
+from .const import DOMAIN
+
+ENTITY_WAIT = 5.0
+"""Seconds that an action waits for the entities of what it has added."""
+
 
 class Waiting:
     """Those who wait, by the forward that they wait for."""
@@ -43,3 +52,31 @@ class Waiting:
         for forward_id in (None, *forward_ids):
             for look in list(self._looks.get(forward_id, ())):
                 look()
+
+
+async def async_wait_for_switch(
+    hass: HomeAssistant, waiting: Waiting, forward_id: str
+) -> None:
+    """Wait until a new forward's switch is there to be named."""
+
+    @callback
+    def on_registered(_: Event[er.EventEntityRegistryUpdatedData]) -> None:
+        waiting.look([forward_id])
+
+    unsubscribe = hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, on_registered)
+    try:
+        await waiting.async_until(
+            forward_id,
+            lambda: switch_id(hass, forward_id) is not None,
+            wait=ENTITY_WAIT,
+        )
+    finally:
+        unsubscribe()
+
+
+@callback
+def switch_id(hass: HomeAssistant, forward_id: str) -> str | None:
+    """Return the entity id of a forward's switch, None where there is none."""
+    return er.async_get(hass).async_get_entity_id(
+        Platform.SWITCH, DOMAIN, f"{forward_id}_forward"
+    )

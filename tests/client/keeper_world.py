@@ -5,31 +5,18 @@ that does not come to rest fails. What the keeper sends is kept decoded, with it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from ipaddress import IPv4Address, IPv6Address
 from itertools import count
 from typing import Any
 
 from custom_components.pcp.client.codec import (
     NAT_PMP_VERSION,
     SERVER_PORT,
-    AnnounceRequest,
-    AnnounceResponse,
-    ExternalAddressRequest,
     ExternalAddressResponse,
     IPAddress,
-    MapRequest,
-    MapResponse,
     NatPmpErrorResponse,
-    NatPmpMapRequest,
     NatPmpMapResponse,
-    NatPmpRequest,
-    NatPmpResult,
-    Request,
     Response,
-    ResultCode,
-    UnknownResponse,
     decode_nat_pmp_request,
     decode_request,
     encode,
@@ -44,81 +31,22 @@ from custom_components.pcp.client.mapping import (
     LeaseView,
     MappingKey,
     MappingWish,
-    Protocol,
 )
 from tests.simulated_router.core import RouterCore
 
-SERVER = IPv4Address("192.168.1.1")
-CLIENT = IPv4Address("192.168.1.10")
-OTHER_CLIENT = IPv4Address("192.168.1.77")
-EXTERNAL = IPv4Address("203.0.113.5")
-OTHER_EXTERNAL = IPv4Address("203.0.113.99")
-SERVER6 = IPv6Address("2001:db8::1")
-CLIENT6 = IPv6Address("2001:db8::10")
-
-# Any time will do, but not one that hides a mistake as 0 would.
-START = 1000.0
-LIFETIME = 3600
-
-type Message = Request | NatPmpRequest
+from .scripted_server import (
+    CLIENT,
+    SERVER,
+    Message,
+    ScriptedServer,
+    Sent,
+    key_of,
+    version_answer,
+    wish_of,
+)
 
 
-def key_of(
-    port: int = 8123,
-    *,
-    protocol: Protocol = Protocol.TCP,
-    address: IPAddress = CLIENT,
-) -> MappingKey:
-    """Return the key of a mapping."""
-    return MappingKey(internal_address=address, protocol=protocol, internal_port=port)
-
-
-def nonce_of(key: MappingKey) -> bytes:
-    """Return the nonce that the wishes here have for a mapping."""
-    return b"lease" + bytes((key.protocol,)) + key.internal_port.to_bytes(6)
-
-
-def wish_of(port: int = 8123, **changes: Any) -> MappingWish:
-    """Return a wish for a TCP port of ours, or as changed."""
-    key = changes.pop("key", None) or key_of(port)
-    fields: dict[str, Any] = {
-        "nonce": nonce_of(key),
-        "lifetime": LIFETIME,
-        "suggested_external_port": key.internal_port,
-    }
-    return MappingWish(key=key, **(fields | changes))
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request of the keeper, and when it was sent."""
-
-    at: float
-    message: Message
-
-    @property
-    def is_delete(self) -> bool:
-        """Tell whether it deletes a mapping of ours (and is no probe)."""
-        return self.is_map and self.message.lifetime == 0  # type: ignore[union-attr]
-
-    @property
-    def is_map(self) -> bool:
-        """Tell whether it is about a mapping of ours."""
-        match self.message:
-            case MapRequest(nonce=nonce):
-                return nonce.startswith(b"lease")
-            case NatPmpMapRequest():
-                return True
-            case _:
-                return False
-
-    @property
-    def is_check(self) -> bool:
-        """Tell whether it is the cheap question, in whatever form."""
-        return not self.is_map
-
-
-class World:
+class World(ScriptedServer):
     """A keeper, the time, and what came of them."""
 
     def __init__(
@@ -131,9 +59,7 @@ class World:
         router: RouterCore | None = None,
         latency: float = 0.0,
     ) -> None:
-        self.now = START
-        self.boot_at = START - 5000.0
-        """When the scripted server's epoch was 0."""
+        super().__init__()
         self.router = router
         self.latency = latency
         self.loses: Callable[[], bool] = lambda: False
@@ -227,10 +153,6 @@ class World:
         self.keeper.connection_refused(now=self.now)
         self.pump()
 
-    def reboot(self) -> None:
-        """Let the scripted server start anew."""
-        self.boot_at = self.now
-
     # Time.
 
     def pump(self) -> None:
@@ -280,6 +202,16 @@ class World:
                 assert wakeup is None or wakeup > self.now, "it would spin"
         raise AssertionError(f"more than {rounds} rounds before {end}")
 
+    def answer_all(self) -> None:
+        """Answer every new request with a success, and what follows from that."""
+        for _ in range(1000):
+            new = self.new()
+            if not new:
+                return
+            for sent in new:
+                self.receive(self.answer_to(sent.message))
+        raise AssertionError("the keeper does not come to rest")
+
     # What there is to see.
 
     def lease(self, key: MappingKey | None = None) -> LeaseView | None:
@@ -319,78 +251,6 @@ class World:
     def drops(self) -> dict[str, int]:
         """The datagrams that were not believed."""
         return self.keeper.server_view().drops
-
-    # Answers of a scripted server.
-
-    def epoch(self) -> int:
-        """Return the scripted server's epoch time."""
-        return int(self.now - self.boot_at)
-
-    def success(self, request: MapRequest, **changes: Any) -> MapResponse:
-        """Return the answer that grants a request, or confirms a delete."""
-        return _success(request, self.epoch(), changes)
-
-    def error(
-        self, request: MapRequest, code: ResultCode | int, **changes: Any
-    ) -> MapResponse:
-        """Return the answer that refuses a request."""
-        fields: dict[str, Any] = {"result_code": code, "lifetime": 0} | changes
-        return _success(request, self.epoch(), fields)
-
-    def nat_pmp_success(
-        self, request: NatPmpMapRequest, **changes: Any
-    ) -> NatPmpMapResponse:
-        """Return NAT-PMP's answer that grants a request, or confirms a delete."""
-        fields: dict[str, Any] = {
-            "result_code": NatPmpResult.SUCCESS,
-            "epoch_time": self.epoch(),
-            "protocol": request.protocol,
-            "internal_port": request.internal_port,
-            "assigned_external_port": request.suggested_external_port,
-            "lifetime": request.lifetime,
-        }
-        return NatPmpMapResponse(**(fields | changes))
-
-    def nat_pmp_address(self, **changes: Any) -> ExternalAddressResponse:
-        """Return NAT-PMP's answer about the external address."""
-        fields: dict[str, Any] = {
-            "result_code": NatPmpResult.SUCCESS,
-            "epoch_time": self.epoch(),
-            "external_address": EXTERNAL,
-        }
-        return ExternalAddressResponse(**(fields | changes))
-
-    def announcement(self, **changes: Any) -> AnnounceResponse:
-        """Return the answer to ANNOUNCE, or an announcement."""
-        fields: dict[str, Any] = {
-            "result_code": ResultCode.SUCCESS,
-            "epoch_time": self.epoch(),
-        }
-        return AnnounceResponse(**(fields | changes))
-
-    def answer_all(self) -> None:
-        """Answer every new request with a success, and what follows from that."""
-        for _ in range(1000):
-            new = self.new()
-            if not new:
-                return
-            for sent in new:
-                self.receive(self.answer_to(sent.message))
-        raise AssertionError("the keeper does not come to rest")
-
-    def answer_to(self, message: Message) -> Response | NatPmpResponse:
-        """Return the success that answers a request."""
-        match message:
-            case MapRequest():
-                return self.success(message)
-            case NatPmpMapRequest():
-                return self.nat_pmp_success(message)
-            case ExternalAddressRequest():
-                return self.nat_pmp_address()
-            case AnnounceRequest():
-                return self.announcement()
-            case _:
-                raise AssertionError(f"unexpected {message}")
 
     # A joined router.
 
@@ -452,39 +312,6 @@ def started_nat_pmp(*wishes: MappingWish, **options: Any) -> World:
         world.want(wish)
         world.answer_all()
     return world
-
-
-def version_answer(opcode: int = 0) -> NatPmpErrorResponse:
-    """Return a NAT-PMP server's answer to PCP: 8 octets that name nothing."""
-    return NatPmpErrorResponse(
-        opcode=opcode, result_code=NatPmpResult.UNSUPP_VERSION, epoch_time=0
-    )
-
-
-def pcp_version_answer(version: int) -> UnknownResponse:
-    """Return a PCP server's answer to a version that it does not speak."""
-    return UnknownResponse(
-        opcode=1, result_code=ResultCode.UNSUPP_VERSION, version=version
-    )
-
-
-def _success(
-    request: MapRequest, epoch_time: int, changes: dict[str, Any]
-) -> MapResponse:
-    fields: dict[str, Any] = {
-        "result_code": ResultCode.SUCCESS,
-        "lifetime": request.lifetime,
-        "epoch_time": epoch_time,
-        "nonce": request.nonce,
-        "protocol": request.protocol,
-        "internal_port": request.internal_port,
-        "assigned_external_port": request.suggested_external_port,
-        "assigned_external_address": request.suggested_external_address,
-    }
-    if request.lifetime and "result_code" not in changes:
-        own = EXTERNAL if request.client_address.version == 4 else CLIENT6
-        fields["assigned_external_address"] = own
-    return MapResponse(**(fields | changes))
 
 
 def _decoded(data: bytes) -> Message:

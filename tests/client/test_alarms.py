@@ -3,7 +3,7 @@
 from custom_components.pcp.client.alarms import Alarms
 from custom_components.pcp.client.lease import Lease
 
-from .keeper_world import wish_of
+from .scripted_server import wish_of
 
 A, B = (Lease(wish_of(port)) for port in (1, 2))
 

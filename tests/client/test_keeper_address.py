@@ -10,16 +10,8 @@ from custom_components.pcp.client.events import (
 )
 from custom_components.pcp.client.mapping import LeaseState
 
-from .keeper_world import (
-    CLIENT,
-    LIFETIME,
-    OTHER_CLIENT,
-    START,
-    World,
-    key_of,
-    started,
-    wish_of,
-)
+from .keeper_world import World, started
+from .scripted_server import CLIENT, LIFETIME, OTHER_CLIENT, START, key_of, wish_of
 
 OTHER = IPv4Address("192.168.1.20")
 

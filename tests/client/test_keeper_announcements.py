@@ -10,17 +10,8 @@ from custom_components.pcp.client.events import LeaseLost, ServerRestarted
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import (
-    CLIENT6,
-    EXTERNAL,
-    SERVER,
-    SERVER6,
-    START,
-    World,
-    started,
-    started_nat_pmp,
-    wish_of,
-)
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import CLIENT6, EXTERNAL, SERVER, SERVER6, START, wish_of
 
 
 def settled(*ports: int, jitter: float = 0.5) -> World:
@@ -269,6 +260,19 @@ def test_mapping_that_is_asked_for_serves_as_the_question() -> None:
     world.run_for(2.5)
     (sent,) = world.new()
     assert sent.is_map
+
+
+def test_verification_does_not_break_the_hold_of_new_mappings() -> None:
+    """11.4: a new mapping that waits for its answer is no question during a hold."""
+    world = started()
+    for port in (1, 2):
+        world.want(wish_of(port), urgent=False)
+    request = world.new_maps()[0]
+    world.receive(world.error(request, ResultCode.NO_RESOURCES, lifetime=600))
+    world.announce()
+    world.run_for(2.5)
+    (probe,) = world.new()
+    assert probe.is_check
 
 
 def test_unicast_announcement() -> None:

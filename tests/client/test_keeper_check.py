@@ -19,16 +19,14 @@ from custom_components.pcp.client.events import (
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import (
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import (
     CLIENT6,
     EXTERNAL,
     OTHER_EXTERNAL,
     SERVER6,
     START,
-    World,
     key_of,
-    started,
-    started_nat_pmp,
     version_answer,
     wish_of,
 )
@@ -362,3 +360,32 @@ def test_counts_for_diagnostics() -> None:
     world.receive(b"garbage")
     assert view.drops == {}
     assert sum(world.drops.values()) == 1
+
+
+def test_address_for_which_nothing_is_mapped() -> None:
+    """A miniupnpd on a private WAN address refuses, and tells the address it has."""
+    world = started(wish_of(1))
+    world.want(wish_of(2))
+    request = world.sent[-1].message
+    assert isinstance(request, MapRequest)
+    private = type(EXTERNAL)("10.0.0.1")
+    world.receive(
+        world.error(request, ResultCode.NO_RESOURCES, assigned_external_address=private)
+    )
+    assert world.keeper.server_view().external_address == private
+
+
+def test_address_of_a_refusal_that_is_our_own_suggestion() -> None:
+    """11.1: an error copies what we suggested: that is no news."""
+    world = started(wish_of(1))
+    request = world.sent[-1].message
+    assert isinstance(request, MapRequest)
+    world.receive(world.success(request, assigned_external_address=OTHER_EXTERNAL))
+    world.run_for(3600.0)
+    world.new()
+    world.run_for(4.0)
+    suggested = next(sent.message for sent in world.new() if sent.is_map)
+    assert isinstance(suggested, MapRequest)
+    world.receive(world.error(last_probe(world), 8, assigned_external_address=EXTERNAL))
+    world.receive(world.error(suggested, ResultCode.NO_RESOURCES))
+    assert world.keeper.server_view().external_address == EXTERNAL

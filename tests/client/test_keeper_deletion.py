@@ -9,16 +9,16 @@ from custom_components.pcp.client.events import LeaseReappeared, LeaseReleased
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import (
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import (
+    CLIENT6,
     EXTERNAL,
     LIFETIME,
     OTHER_CLIENT,
+    SERVER6,
     START,
-    World,
     key_of,
     nonce_of,
-    started,
-    started_nat_pmp,
     wish_of,
 )
 
@@ -120,6 +120,47 @@ def test_delete_that_is_refused_until_the_end() -> None:
     assert world.state() is LeaseState.RELEASING
     world.run_until(START + LIFETIME)
     assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_server_that_keeps_pinholes() -> None:
+    """A door that cannot be closed on demand is open for ten minutes at most."""
+    wishes = [wish_of(key=key_of(port, address=CLIENT6)) for port in (1, 2, 3)]
+    world = started(*wishes[:2], server=SERVER6, client=CLIENT6)
+    world.run_for(60.0)
+    world.release(wishes[0].key)
+    delete = world.new_maps()[-1]
+    world.receive(world.error(delete, ResultCode.NOT_AUTHORIZED))
+    world.want(wishes[2])
+    world.renew_all()
+    requests = world.new_maps()
+    assert sorted((r.internal_port, r.lifetime) for r in requests) == [
+        (1, 0),
+        (2, 600),
+        (3, 600),
+        (3, 600),
+    ]
+    world.receive(world.success(requests[0], lifetime=600))
+    view = world.lease(wishes[2].key)
+    assert view is not None
+    assert view.open_until == world.now + 600.0
+
+
+def test_short_pinholes_stay_short() -> None:
+    """A lifetime below the ten minutes is asked for as it is wished for."""
+    key, other = key_of(1, address=CLIENT6), key_of(2, address=CLIENT6)
+    world = started(wish_of(key=key), server=SERVER6, client=CLIENT6)
+    world.release(key)
+    world.receive(world.error(world.new_maps()[-1], ResultCode.NOT_AUTHORIZED))
+    world.want(wish_of(key=other, lifetime=120))
+    assert world.new_maps()[-1].lifetime == 120
+
+
+def test_server_that_keeps_an_ipv4_mapping() -> None:
+    """A refused delete over IPv4 is another matter: lifetimes are as wished for."""
+    world, delete = releasing()
+    world.receive(world.error(delete, ResultCode.NOT_AUTHORIZED))
+    world.want(wish_of(2))
+    assert world.new_maps()[-1].lifetime == LIFETIME
 
 
 @pytest.mark.parametrize(

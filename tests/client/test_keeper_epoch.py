@@ -10,17 +10,8 @@ from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 from tests.simulated_router.state import RouterState
 
-from .keeper_world import (
-    EXTERNAL,
-    LIFETIME,
-    START,
-    World,
-    key_of,
-    nonce_of,
-    started,
-    started_nat_pmp,
-    wish_of,
-)
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import EXTERNAL, LIFETIME, START, key_of, nonce_of, wish_of
 
 
 def last_map(world: World, port: int = 8123) -> MapRequest:

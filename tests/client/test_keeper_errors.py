@@ -6,7 +6,8 @@ from custom_components.pcp.client.codec import MapRequest, ResultCode
 from custom_components.pcp.client.events import LeaseGranted, LeaseRefused
 from custom_components.pcp.client.mapping import LeaseState, RefusalReason
 
-from .keeper_world import LIFETIME, START, World, key_of, started, wish_of
+from .keeper_world import World, started
+from .scripted_server import LIFETIME, START, key_of, wish_of
 
 
 def refused(code: ResultCode | int, *, lifetime: int = 0) -> World:

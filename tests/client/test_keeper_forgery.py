@@ -17,15 +17,13 @@ from custom_components.pcp.client.codec import (
 from custom_components.pcp.client.events import LeaseGranted, ServerRestarted
 from custom_components.pcp.client.mapping import LeaseState
 
-from .keeper_world import (
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import (
     CLIENT6,
     EXTERNAL,
     LIFETIME,
     OTHER_EXTERNAL,
-    World,
     key_of,
-    started,
-    started_nat_pmp,
     wish_of,
 )
 

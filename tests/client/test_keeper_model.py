@@ -25,12 +25,12 @@ from custom_components.pcp.client.events import (
 from custom_components.pcp.client.mapping import LeaseState, MappingWish
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import (
+from .keeper_world import World
+from .scripted_server import (
     CLIENT,
     OTHER_CLIENT,
     START,
     Sent,
-    World,
     key_of,
     nonce_of,
     version_answer,
@@ -57,6 +57,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
 
     @initialize(name=st.sampled_from(NAMES), seed=st.integers(0, 1000))
     def begin(self, name: str, seed: int) -> None:
+        """Set up a router of some kind, and us."""
         self.random = Random(seed)
         self.personality = PERSONALITIES[name]
         self.router = RouterCore(
@@ -66,6 +67,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
         self.new_life(START)
 
     def new_life(self, now: float) -> None:
+        """Begin with a keeper that knows nothing."""
         self.world = World(
             router=self.router, latency=LATENCY, jitter=self.random.random
         )
@@ -78,6 +80,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
 
     @rule(port=PORTS, urgent=st.booleans(), exact=st.booleans())
     def want(self, port: int, *, urgent: bool, exact: bool) -> None:
+        """Open a door, by hand or by itself."""
         wish = wish_of(port, lifetime=1200, exact=exact)
         self.wishes[port] = wish
         if urgent or self.world.state(key_of(port)) is not LeaseState.REFUSED:
@@ -86,16 +89,19 @@ class KeeperAndRouter(RuleBasedStateMachine):
 
     @rule(port=PORTS)
     def release(self, port: int) -> None:
+        """Close a door."""
         self.wishes.pop(port, None)
         self.act(port)
         self.world.release(key_of(port))
 
     @rule()
     def renew_all(self) -> None:
+        """Press the button."""
         self.act(*range(2001, 2007))
         self.world.renew_all()
 
     def act(self, *ports: int) -> None:
+        """Note what ends holds."""
         self.acts.append(self.world.now)
         for port in ports:
             self.holds.pop(port, None)
@@ -104,10 +110,12 @@ class KeeperAndRouter(RuleBasedStateMachine):
 
     @rule(seconds=SECONDS)
     def wait(self, seconds: float) -> None:
+        """Let time pass."""
         self.world.run_for(seconds)
 
     @rule(pause=st.sampled_from([0.0, 30.0, 2000.0]))
     def restart(self, pause: float) -> None:
+        """Stop, and take up what was shown."""
         views = self.world.keeper.leases()
         self.router.tick(now=self.world.now + pause)
         self.acts.clear()
@@ -125,6 +133,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
 
     @rule(address=st.sampled_from([CLIENT, OTHER_CLIENT, None]))
     def move(self, address: IPv4Address | None) -> None:
+        """Get another address of our own."""
         self.act(*range(2001, 2007))
         self.world.move_to(address)
 
@@ -132,14 +141,17 @@ class KeeperAndRouter(RuleBasedStateMachine):
 
     @rule(lose_mappings=st.booleans())
     def reboot(self, *, lose_mappings: bool) -> None:
+        """Start the router anew, with or without its mappings."""
         self.router.reboot(now=self.world.now, lose_mappings=lose_mappings)
 
     @rule(address=st.sampled_from(ADDRESSES))
     def change_external_address(self, address: IPv4Address) -> None:
+        """Give the router another WAN address."""
         self.router.change_external_address(address, now=self.world.now)
 
     @rule(silenced=st.booleans(), loss=st.sampled_from([0.0, 0.0, 0.3]))
     def disturb(self, *, silenced: bool, loss: float) -> None:
+        """Lose all, some or no datagrams."""
         self.router.silenced = silenced
         self.loss = loss
 
@@ -154,22 +166,26 @@ class KeeperAndRouter(RuleBasedStateMachine):
         )
     )
     def refuse(self, code: ResultCode) -> None:
+        """Refuse every mapping from now on, or none."""
         self.router.personality = replace(self.personality, map_result=code)
 
     @rule()
     def refuse_connection(self) -> None:
+        """Let ICMP say that nobody listens."""
         self.world.refuse_connection()
 
     # Forgers.
 
     @rule(epoch_time=st.integers(0, 20_000))
     def forge_announcement(self, epoch_time: int) -> None:
+        """Announce a server with any epoch."""
         forged = AnnounceResponse(result_code=0, epoch_time=epoch_time)
         self.world.announce(forged)
 
     @precondition(lambda self: self.personality.pcp)
     @rule(data=st.sampled_from(["version", "garbage", "grant"]))
     def forge(self, data: str) -> None:
+        """Send what a host on the LAN can; no lease changes."""
         before = self.world.keeper.leases()
         request = MapRequest(
             client_address=CLIENT,
@@ -192,6 +208,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
     # What must be true, after every step.
 
     def look(self) -> None:
+        """Look at what was sent, what is shown, and what is open."""
         world = self.world
         for entry in world.log:
             if not isinstance(entry, Sent):
@@ -209,6 +226,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
         self.look_at_doors()
 
     def hear(self, event: object) -> None:
+        """Note when a hold begins and ends."""
         match event:
             case LeaseRefused(key, refusal):
                 self.holds[key.internal_port] = refusal.retry_at
@@ -218,6 +236,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
                 self.holds.clear()
 
     def look_at_request(self, sent: Sent) -> None:
+        """Look at one request for a mapping."""
         message = sent.message
         assert isinstance(message, MapRequest | NatPmpMapRequest)
         port = message.internal_port

@@ -11,7 +11,8 @@ from custom_components.pcp.client.events import LeaseLost
 from custom_components.pcp.client.mapping import LeaseState, Protocol
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import EXTERNAL, START, World, key_of, started, wish_of
+from .keeper_world import World, started
+from .scripted_server import EXTERNAL, START, key_of, wish_of
 
 PUBLIC = IPv4Address("11.22.33.44")
 

@@ -11,16 +11,14 @@ from custom_components.pcp.client.events import LeaseGranted, LeaseLost
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import (
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import (
     EXTERNAL,
     LIFETIME,
     OTHER_EXTERNAL,
     START,
-    World,
     key_of,
     nonce_of,
-    started,
-    started_nat_pmp,
     wish_of,
 )
 

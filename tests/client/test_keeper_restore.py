@@ -7,7 +7,8 @@ from custom_components.pcp.client.events import LeaseGranted, LeaseLost, LeaseRe
 from custom_components.pcp.client.mapping import Grant, LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import EXTERNAL, LIFETIME, START, World, key_of, nonce_of, wish_of
+from .keeper_world import World
+from .scripted_server import EXTERNAL, LIFETIME, START, key_of, nonce_of, wish_of
 
 
 def grant(seconds: float = 600.0) -> Grant:

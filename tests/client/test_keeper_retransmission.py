@@ -5,15 +5,8 @@ import pytest
 from custom_components.pcp.client.events import LeaseGranted
 from custom_components.pcp.client.mapping import LeaseState
 
-from .keeper_world import (
-    START,
-    World,
-    key_of,
-    nonce_of,
-    started,
-    started_nat_pmp,
-    wish_of,
-)
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import START, key_of, nonce_of, wish_of
 
 
 def test_pcp_schedule() -> None:

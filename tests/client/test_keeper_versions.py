@@ -1,6 +1,5 @@
 """Which protocol a server speaks: found out, changed, and not to be forged."""
 
-from ipaddress import IPv4Network
 from random import Random
 
 import pytest
@@ -11,13 +10,10 @@ from custom_components.pcp.client.codec import (
     ExternalAddressRequest,
     MapRequest,
     NatPmpMapRequest,
-    NatPmpResult,
     ResultCode,
     UnknownResponse,
 )
 from custom_components.pcp.client.events import (
-    ExternalAddressChanged,
-    LeaseGranted,
     LeaseRefused,
     ProtocolChanged,
     ServerProtocol,
@@ -26,19 +22,15 @@ from custom_components.pcp.client.events import (
 from custom_components.pcp.client.mapping import LeaseState, RefusalReason
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import (
-    CLIENT6,
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import (
     EXTERNAL,
     LIFETIME,
     OTHER_CLIENT,
     OTHER_EXTERNAL,
-    SERVER6,
     START,
-    World,
     key_of,
     pcp_version_answer,
-    started,
-    started_nat_pmp,
     version_answer,
     wish_of,
 )
@@ -49,185 +41,6 @@ PCP, NAT_PMP = ServerProtocol.PCP, ServerProtocol.NAT_PMP
 def protocol(world: World) -> ServerProtocol | None:
     """Return the protocol as the keeper knows it."""
     return world.keeper.server_view().protocol
-
-
-@pytest.mark.parametrize("opcode", [0, 0x81])
-def test_nat_pmp_server(opcode: int) -> None:
-    """9, RFC 6886 3.5: 8 octets with version 0: everything is asked for in NAT-PMP."""
-    world = World()
-    world.want()
-    world.new()
-    world.receive(version_answer(opcode))
-    assert world.new_events(ProtocolChanged) == [ProtocolChanged(NAT_PMP)]
-    messages = [sent.message for sent in world.new()]
-    assert messages == [
-        NatPmpMapRequest(
-            protocol=6,
-            internal_port=8123,
-            suggested_external_port=8123,
-            lifetime=LIFETIME,
-        ),
-        ExternalAddressRequest(),
-    ]
-
-
-def test_nat_pmp_grant() -> None:
-    """RFC 6886 3.2, 3.3: the address is told apart, before the mapping or after it."""
-    world = started_nat_pmp()
-    world.want()
-    (request,) = world.new_maps()
-    world.receive(
-        world.nat_pmp_success(request, assigned_external_port=40000, lifetime=120)
-    )
-    (granted,) = world.new_events(LeaseGranted)
-    assert granted.grant.assigned_external_address == EXTERNAL
-    assert granted.grant.assigned_external_port == 40000
-    assert granted.grant.lifetime == 120
-
-
-def test_nat_pmp_address_after_the_grant() -> None:
-    """RFC 6886 3.2: an address that becomes known, or changes, is told for each lease."""
-    world = World()
-    world.want(wish_of(1))
-    world.receive(version_answer())
-    (request,) = (m for m in world.new_maps() if isinstance(m, NatPmpMapRequest))
-    world.receive(world.nat_pmp_success(request))
-    (granted,) = world.new_events(LeaseGranted)
-    assert granted.grant.assigned_external_address is None
-    world.want(wish_of(2))
-    world.receive(world.nat_pmp_address())
-    (again,) = world.new_events(LeaseGranted)
-    assert again.previous == granted.grant
-    assert again.grant.assigned_external_address == EXTERNAL
-    world.run_for(300.0)
-    world.receive(world.nat_pmp_address(external_address=OTHER_EXTERNAL))
-    view = world.lease(key_of(1))
-    assert view is not None
-    assert view.grant is not None
-    assert view.grant.assigned_external_address == OTHER_EXTERNAL
-
-
-def test_nat_pmp_address_that_is_not_there() -> None:
-    """RFC 6886 3.5: an error tells no address, but the server is there."""
-    world = started_nat_pmp()
-    world.run_for(240.0)
-    world.new()
-    world.receive(
-        world.nat_pmp_address(
-            result_code=NatPmpResult.NETWORK_FAILURE, external_address=OTHER_EXTERNAL
-        )
-    )
-    assert world.new_events(ExternalAddressChanged)[1:] == []
-    assert world.keeper.server_view().external_address == EXTERNAL
-
-
-@pytest.mark.parametrize(
-    ("result", "reason", "hold"),
-    [
-        (NatPmpResult.NOT_AUTHORIZED, RefusalReason.NOT_AUTHORIZED, 1800.0),
-        (NatPmpResult.NETWORK_FAILURE, RefusalReason.NETWORK_FAILURE, 30.0),
-        (NatPmpResult.OUT_OF_RESOURCES, RefusalReason.NO_RESOURCES, 30.0),
-        (77, RefusalReason.ROUTER_REFUSED, 1800.0),
-    ],
-)
-def test_nat_pmp_refusal(
-    result: NatPmpResult | int, reason: RefusalReason, hold: float
-) -> None:
-    """RFC 6886 3.5: the same meanings; an error's lifetime means nothing."""
-    world = started_nat_pmp()
-    world.want()
-    (request,) = world.new_maps()
-    world.receive(world.nat_pmp_success(request, result_code=result, lifetime=LIFETIME))
-    (refused,) = world.new_events(LeaseRefused)
-    assert refused.refusal.reason is reason
-    assert refused.refusal.retry_at == world.now + hold
-
-
-def test_nat_pmp_error_without_a_port() -> None:
-    """Q13: an error that does not name the mapping is for the only one it can be."""
-    world = started_nat_pmp()
-    world.want(wish_of(1))
-    (request,) = world.new_maps()
-    world.receive(world.nat_pmp_success(request, result_code=2, internal_port=0))
-    assert world.state(key_of(1)) is LeaseState.REFUSED
-
-
-def test_nat_pmp_error_that_may_be_anybodys() -> None:
-    """Q13: where two wait for an answer nobody is refused by it."""
-    world = started_nat_pmp()
-    for port in (1, 2):
-        world.want(wish_of(port))
-    request, _ = world.new_maps()
-    world.receive(world.nat_pmp_success(request, result_code=2, internal_port=0))
-    assert world.state(key_of(1)) is LeaseState.REQUESTING
-    assert world.drops == {"mapping": 1}
-
-
-def test_nat_pmp_answers_that_nobody_asked_for() -> None:
-    """8.3: NAT-PMP has no nonces: only what is waited for is believed."""
-    world = started_nat_pmp(wish_of())
-    before = world.lease()
-    request = next(
-        sent.message
-        for sent in world.sent
-        if isinstance(sent.message, NatPmpMapRequest)
-    )
-    world.receive(world.nat_pmp_success(request, assigned_external_port=1))
-    world.receive(world.nat_pmp_success(request, internal_port=9))
-    world.receive(world.nat_pmp_success(request, protocol=17))
-    assert world.lease() == before
-    assert world.drops == {"mapping": 3}
-
-
-def test_nat_pmp_one_at_a_time() -> None:
-    """RFC 6886 3.1: requests are sent serially, each after the answer to the last."""
-    world = started_nat_pmp(*(wish_of(port) for port in range(1, 6)))
-    world.run_for(60.0)
-    world.new()
-    world.renew_all()
-    for port in range(1, 6):
-        (request,) = world.new_maps()
-        assert request.internal_port == port
-        world.receive(world.nat_pmp_success(request))
-    assert world.new_maps() == []
-
-
-def test_nat_pmp_request_that_is_never_answered() -> None:
-    """RFC 6886 3.1: one mapping that the server ignores does not hold up the others."""
-    world = started_nat_pmp(wish_of(1), wish_of(2))
-    world.run_for(60.0)
-    world.new()
-    world.renew_all()
-    answered = False
-    for _ in range(100):
-        world.run_for(5.0)
-        for sent in world.new():
-            if sent.is_check:
-                world.receive(world.answer_to(sent.message))
-            elif sent.message.internal_port == 2:  # type: ignore[union-attr]
-                answered = True
-    assert answered
-
-
-def test_third_party_in_nat_pmp() -> None:
-    """RFC 6886 3.3: it would map our own port instead: refused, and never sent."""
-    world = started_nat_pmp()
-    key = key_of(address=OTHER_CLIENT)
-    world.want(wish_of(key=key, third_party=True))
-    assert world.new() == []
-    (refused,) = world.new_events(LeaseRefused)
-    assert refused.refusal.reason is RefusalReason.UNSUPPORTED_OPTION
-    world.release(key)
-    assert world.lease(key) is None
-    assert world.new() == []
-
-
-def test_sources_in_nat_pmp() -> None:
-    """It has no filters: what was to be open for some is not opened for anyone."""
-    world = started_nat_pmp()
-    world.want(wish_of(allowed_sources=(IPv4Network("198.51.100.0/24"),)))
-    assert world.new() == []
-    assert world.state() is LeaseState.REFUSED
 
 
 def test_third_party_that_was_made_in_pcp() -> None:
@@ -421,58 +234,6 @@ def test_our_own_version_in_a_version_answer() -> None:
     assert world.state() is LeaseState.REQUESTING
     assert world.drops == {"version": 1}
     assert protocol(world) is None
-
-
-def test_server_silent_to_pcp() -> None:
-    """A: some NAT-PMP servers do not answer PCP at all: the repeats ask in both."""
-    world = World()
-    world.want()
-    assert not any(
-        isinstance(sent.message, ExternalAddressRequest) for sent in world.new()
-    )
-    world.run_for(3.0)
-    messages = [sent.message for sent in world.new() if sent.is_check]
-    assert [type(message) for message in messages] == [
-        MapRequest,
-        ExternalAddressRequest,
-    ]
-    world.receive(world.nat_pmp_address())
-    assert protocol(world) is NAT_PMP
-    assert isinstance(world.new_maps()[-1], NatPmpMapRequest)
-    assert world.keeper.server_view().reachable is True
-
-
-def test_server_silent_to_pcp_stays_reachable() -> None:
-    """A: its silence when it is asked for PCP again is no silence."""
-    router = RouterCore(
-        PERSONALITIES["nat_pmp_only"], external_address=EXTERNAL, now=0.0
-    )
-    answer = router.receive
-
-    def receive(data: bytes, source: object, *, now: float) -> object:
-        return answer(data, source, now=now) if data[0] == 0 else []  # type: ignore[arg-type]
-
-    router.receive = receive  # type: ignore[assignment, method-assign]
-    world = World(router=router, latency=0.01, jitter=Random(8).random)
-    world.want()
-    world.run_for(5.0)
-    assert world.state() is LeaseState.GRANTED
-    world.events.clear()
-    world.run_for(6 * 3600.0)
-    assert world.new_events(ServerReachable) == []
-    assert world.state() is LeaseState.GRANTED
-
-
-def test_no_nat_pmp_over_ipv6() -> None:
-    """RFC 6886 knows IPv4 only: over IPv6 it is neither asked nor spoken."""
-    world = World(server=SERVER6, client=CLIENT6)
-    key = key_of(address=CLIENT6)
-    world.want(wish_of(key=key))
-    world.run_for(10.0)
-    assert all(isinstance(sent.message, MapRequest) for sent in world.new())
-    world.receive(version_answer())
-    assert protocol(world) is None
-    assert world.state(key) is LeaseState.REFUSED
 
 
 def test_server_of_a_version_to_come() -> None:

@@ -3,7 +3,7 @@
 from custom_components.pcp.client.lease import Lease
 from custom_components.pcp.client.turns import Turns
 
-from .keeper_world import wish_of
+from .scripted_server import wish_of
 
 A, B, C = (Lease(wish_of(port)) for port in (1, 2, 3))
 

@@ -11,14 +11,15 @@ so that they cannot contradict each other:
 
 and what may happen in each, and what becomes of it:
 
-    input          REQUESTING   GRANTED          REFUSED      RELEASING
-    granted        GRANTED      GRANTED          GRANTED      -, deleted again
-    give_back      REFUSED      REFUSED          REFUSED      -
-    refused        REFUSED      GRANTED (*)      REFUSED      -, tried again
-    deleted        -            -                -            over, or once more
-    lost, ran_out  -            REQUESTING (*)   -            over
-    want           -            -                REQUESTING   REQUESTING
-    release        RELEASING in every state
+    input       REQUESTING   GRANTED          REFUSED      RELEASING
+    granted     GRANTED      GRANTED          GRANTED      -, deleted again
+    give_back   REFUSED      REFUSED          REFUSED
+    refused     REFUSED      GRANTED (*)      REFUSED      -, tried again
+    deleted                                   -, gone      over, or once more
+    lost        -            REQUESTING       REQUESTING   -
+    ran_out                  REQUESTING (*)
+    want        -            -                REQUESTING   REQUESTING
+    release     RELEASING    RELEASING        RELEASING    -
 
 (*) A refused renewal leaves the mapping alone; when it runs out before the hold ends
 it is REFUSED. A lease that was never asked for is over as soon as it is released.
@@ -65,6 +66,7 @@ class Lease:
         "awaiting",
         "giving_back",
         "grant",
+        "lifetime_limit",
         "refusal",
         "suggested_external_address",
         "suggested_external_port",
@@ -82,19 +84,26 @@ class Lease:
         """What was granted is not acceptable and has to be deleted first."""
         self.suggested_external_port = wish.suggested_external_port
         self.suggested_external_address = wish.suggested_external_address
+        self.lifetime_limit: int | None = None
+        """Seconds that are asked for at most, whatever the wish."""
         self.action_at: float | None = None
         """When the next request is due, monotonic seconds."""
         self.awaiting: Retransmission | None = None
         """The schedule of the request that is repeated until it is answered."""
         self._granted_at = 0.0
         self._renewals = 0
+        """Single packets of 11.2.1 since it was granted."""
         self._last_sent_at = float("-inf")
         self._held_until = float("-inf")
-        self._unanswered_at: float | None = None
         self._copies = 0
+        """Map requests since the last answer, and when the last of them was sent."""
+        self._unanswered_at: float | None = None
         self._asked_until: float | None = None
+        """Until when it may exist if an unanswered request was granted."""
         self._granted_until: float | None = None
+        """Until when it may exist by what the server has told."""
         self._made_since_sent = False
+        """A grant was heard after the last delete was sent."""
 
     # What it is.
 
@@ -102,6 +111,13 @@ class Lease:
     def key(self) -> MappingKey:
         """Return what names the mapping."""
         return self.wish.key
+
+    @property
+    def requested_lifetime(self) -> int:
+        """Return the seconds to ask for."""
+        if self.lifetime_limit is None:
+            return self.wish.lifetime
+        return min(self.wish.lifetime, self.lifetime_limit)
 
     @property
     def state(self) -> LeaseState:
@@ -241,7 +257,9 @@ class Lease:
         if not self.must_delete:
             self._copies += 1
             self._unanswered_at = now
-            self._asked_until = max(self._asked_until or 0.0, now + self.wish.lifetime)
+            self._asked_until = max(
+                self._asked_until or 0.0, now + self.requested_lifetime
+            )
         self.awaiting = self.awaiting or schedule
         if self.awaiting is None:
             self._renewals += 1

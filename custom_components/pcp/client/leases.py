@@ -25,6 +25,10 @@ from .table import Table
 from .timing import MAXIMUM_LIFETIME, ROUND_TRIP, Jitter
 from .wire import MapAnswer
 
+# Some servers do not delete an IPv6 pinhole that was renewed (miniupnpd 2.3.1): where
+# that was seen, a door that cannot be closed does not stay open for longer.
+PINHOLE_LIFETIME = 600
+
 
 class Leases:
     """All leases on one server. All times are monotonic seconds."""
@@ -44,6 +48,7 @@ class Leases:
         self._jitter = jitter
         self._tell = tell
         self._successors: dict[MappingKey, MappingWish] = {}
+        self._keeps_pinholes = False
 
     # Wishes.
 
@@ -52,7 +57,7 @@ class Leases:
         self._successors.pop(wish.key, None)
         lease = self.table.get(wish.key)
         if lease is None:
-            lease = self.table.add(wish)
+            lease = self._begin(wish)
             lease.ask_again(now=now)
         elif lease.wish.nonce == wish.nonce:
             lease.want(wish, now=now, urgent=urgent)
@@ -82,7 +87,7 @@ class Leases:
         now: float,
     ) -> None:
         """Take up a lease of an earlier life; raises ValueError when it is known."""
-        lease = self.table.add(wish)
+        lease = self._begin(wish)
         lease.restore(wanted=wanted, grant=grant, open_until=open_until, now=now)
         self._plan(lease, now=now)
 
@@ -193,7 +198,11 @@ class Leases:
         """Renew one mapping at once, or repeat a request for one; tell if there is one."""
         candidates = [lease for lease in self.table if self._sender.can_ask(lease)]
         granted = (lease for lease in candidates if lease.may_renew(now=now))
-        requested = (lease for lease in candidates if lease.creates and lease.awaiting)
+        requested = (
+            lease
+            for lease in candidates
+            if lease.creates and lease.awaiting and self._sender.may_create(now=now)
+        )
         lease = next(granted, None) or next(requested, None)
         if lease is None:
             return False
@@ -224,6 +233,15 @@ class Leases:
                 self._tell(LeaseGranted(lease.key, lease.grant, previous))
 
     # One of them.
+
+    def _begin(self, wish: MappingWish) -> Lease:
+        lease = self.table.add(wish)
+        self._limit(lease)
+        return lease
+
+    def _limit(self, lease: Lease) -> None:
+        if self._keeps_pinholes and lease.key.internal_address.version == 6:
+            lease.lifetime_limit = PINHOLE_LIFETIME
 
     def _on_success(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         previous = lease.grant
@@ -285,8 +303,12 @@ class Leases:
         self._sender.settle(lease)
         if is_full:
             lease.deleted(now=now)
-        else:
-            lease.deletion_refused(refusal)
+            return
+        lease.deletion_refused(refusal)
+        if answer.result_code == ResultCode.NOT_AUTHORIZED:
+            self._keeps_pinholes = True
+            for other in self.table:
+                self._limit(other)
 
     def _refuse(self, lease: Lease, refusal: Refusal) -> None:
         self._sender.settle(lease)
@@ -317,7 +339,13 @@ def _lifetime(answer: MapAnswer) -> int:
 
 
 def _differ(grant: Grant, other: Grant) -> bool:
-    return (grant.assigned_external_port, grant.assigned_external_address) != (
+    """Tell whether two grants are more than two copies of one answer."""
+    return (
+        grant.assigned_external_port,
+        grant.assigned_external_address,
+        grant.lifetime,
+    ) != (
         other.assigned_external_port,
         other.assigned_external_address,
+        other.lifetime,
     )

@@ -43,7 +43,7 @@ class Sender:
         self.client_address: IPAddress | None = None
         """Our address towards the server, None while there is no way to it."""
         self.create_hold: Refusal | None = None
-        """RFC 6887 11.4: no new mappings until `retry_at`."""
+        """The last refusal that holds up new mappings, too."""
         self._server = server
         self._jitter = jitter
         self._tell = tell
@@ -64,6 +64,10 @@ class Sender:
         return self.client_address is not None and (
             lease.wish.third_party or lease.key.internal_address == self.client_address
         )
+
+    def may_create(self, *, now: float) -> bool:
+        """Tell whether new mappings may be asked for. RFC 6887 11.4."""
+        return self.create_hold is None or now >= self.create_hold.retry_at
 
     def plan(self, lease: Lease, *, now: float, urgent: bool = False) -> None:
         """Let a lease wait for its turn if it is due, and set its alarm."""
@@ -122,15 +126,12 @@ class Sender:
 
         A lease whose request was lost while others were answered holds up nobody.
         """
-        sent_at = lease.unanswered_since
         if self._turns.has_place(lease):
             if self._is_held(lease, now=now):
                 return
-            if sent_at is not None and sent_at < self._server.heard_at:
+            if lease.awaiting and lease.awaiting.last_sent_at < self._server.heard_at:
                 self._turns.leave_place(lease)
         self.send(lease, now=now)
-        if lease.awaiting and lease.awaiting.is_exhausted and self._server.reachable:
-            self._turns.leave_place(lease)
 
     def send_check(self, check: Check, *, granted: bool, now: float) -> None:
         """Send the cheap question, or repeat it."""
@@ -168,6 +169,7 @@ class Sender:
             spoken,
             lease.wish,
             client_address=self.client_address,
+            lifetime=lease.requested_lifetime,
             suggested_external_port=lease.suggested_external_port,
             suggested_external_address=lease.suggested_external_address,
         )
@@ -182,7 +184,7 @@ class Sender:
     def _is_held(self, lease: Lease, *, now: float) -> bool:
         """Tell whether a new mapping may not be asked for, and let it wait then."""
         hold = self.create_hold
-        if hold is None or now >= hold.retry_at or not lease.creates:
+        if hold is None or self.may_create(now=now) or not lease.creates:
             return False
         lease.hold(hold)
         self._tell(LeaseRefused(lease.key, hold))

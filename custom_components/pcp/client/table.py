@@ -67,8 +67,6 @@ class Table:
         if answer.nonce is not None:
             lease = self._by_nonce.get(answer.nonce)
             return lease if lease and _is_of(answer, lease.key) else None
-        if answer.protocol not in Protocol:
-            return None
         if answer.internal_port == 0 and answer.result_code != ResultCode.SUCCESS:
             return self._only_unanswered(answer.protocol)
         lease = self._by_key.get(

@@ -89,6 +89,7 @@ def map_request(
     wish: MappingWish,
     *,
     client_address: IPAddress,
+    lifetime: int,
     suggested_external_port: int,
     suggested_external_address: IPAddress | None,
 ) -> bytes:
@@ -100,13 +101,13 @@ def map_request(
                 protocol=key.protocol,
                 internal_port=key.internal_port,
                 suggested_external_port=suggested_external_port,
-                lifetime=wish.lifetime,
+                lifetime=lifetime,
             )
         )
     return encode(
         MapRequest(
             client_address=client_address,
-            lifetime=wish.lifetime,
+            lifetime=lifetime,
             nonce=wish.nonce,
             protocol=key.protocol,
             internal_port=key.internal_port,

@@ -1,0 +1,70 @@
+"""The external address, as leases tell it."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from custom_components.pcp.client.codec import MapRequest
+from custom_components.pcp.client.events import ExternalAddressChanged
+from custom_components.pcp.client.mapping import LeaseState
+
+from .keeper_world import started
+from .scripted_server import CLIENT6, EXTERNAL, OTHER_EXTERNAL, SERVER6, key_of, wish_of
+
+
+def test_external_address_follows_the_leases() -> None:
+    """16.3.2: another assigned address is news of the server, told once for all."""
+    world = started(wish_of(1), wish_of(2))
+    world.new_events(ExternalAddressChanged)
+    world.run_for(60.0)
+    first = world.sent[-2].message
+    assert isinstance(first, MapRequest)
+    world.receive(world.success(first, assigned_external_address=OTHER_EXTERNAL))
+    changes = world.new_events(ExternalAddressChanged)
+    assert changes == [ExternalAddressChanged(EXTERNAL, OTHER_EXTERNAL)]
+    (request,) = world.new_maps()
+    assert request.internal_port == 2
+    world.receive(world.success(request, assigned_external_address=OTHER_EXTERNAL))
+    assert world.new_events(ExternalAddressChanged) == []
+    grants = [view.grant for view in world.keeper.leases()]
+    assert all(g and g.assigned_external_address == OTHER_EXTERNAL for g in grants)
+
+
+def test_external_address_that_changes_all_the_time() -> None:
+    """Three rounds of renewals in 15 min are enough for any server."""
+    world = started(wish_of(1), wish_of(2))
+    world.run_for(60.0)
+    world.new()
+    for number in range(20):
+        world.run_for(10.0)
+        first = next(sent.message for sent in world.sent if sent.is_map)
+        assert isinstance(first, MapRequest)
+        address = IPv4Address(f"203.0.113.{number + 10}")
+        world.receive(world.success(first, assigned_external_address=address))
+        for request in world.new_maps():
+            world.receive(world.success(request, assigned_external_address=address))
+    assert len(world.times_of_maps(2)) == 1 + 3
+
+
+def test_new_lease_on_another_address() -> None:
+    """11.6: a server may have a pool of addresses, or a new one: the others are asked."""
+    world = started(wish_of(1))
+    world.run_for(60.0)
+    world.want(wish_of(2))
+    (request,) = world.new_maps()
+    world.receive(world.success(request, assigned_external_address=OTHER_EXTERNAL))
+    assert world.keeper.server_view().external_address == EXTERNAL
+    (renewal,) = world.new_maps()
+    assert renewal.internal_port == 1
+    world.receive(world.success(renewal, assigned_external_address=OTHER_EXTERNAL))
+    assert world.keeper.server_view().external_address == OTHER_EXTERNAL
+
+
+def test_address_of_another_host_is_not_the_servers() -> None:
+    """A pinhole's external address is the internal one, of whomever it is for."""
+    world = started(server=SERVER6, client=CLIENT6)
+    other = IPv6Address("2001:db8::99")
+    key = key_of(address=other)
+    world.want(wish_of(key=key, third_party=True))
+    (request,) = world.new_maps()
+    world.receive(world.success(request, assigned_external_address=other))
+    assert world.state(key) is LeaseState.GRANTED
+    assert world.keeper.server_view().external_address != other

@@ -1,0 +1,72 @@
+"""Refusals in words: every reason has its texts, with all that they need."""
+
+from functools import cache
+import json
+from pathlib import Path
+import string
+from typing import Any
+
+import pytest
+
+from custom_components.pcp.client.codec import ResultCode
+from custom_components.pcp.client.mapping import Refusal, RefusalReason
+from custom_components.pcp.const import DOMAIN, Issue
+from custom_components.pcp.errors import RefusedError, refusal_code
+
+TRANSLATIONS = Path(f"custom_components/{DOMAIN}/translations/en.json")
+
+
+@cache
+def texts() -> dict[str, Any]:
+    """Return the texts of the integration."""
+    loaded: dict[str, Any] = json.loads(TRANSLATIONS.read_text())
+    return loaded
+
+
+def placeholders(text: str) -> set[str]:
+    """Return what a text needs beside itself."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def refusal(reason: RefusalReason, code: int = ResultCode.NOT_AUTHORIZED) -> Refusal:
+    """Return a refusal."""
+    return Refusal(reason=reason, result_code=code, retry_at=0.0)
+
+
+@pytest.mark.parametrize("reason", [*RefusalReason])
+def test_every_reason_is_told(reason: RefusalReason) -> None:
+    """As an error, in a form and as a repair issue, each with what it needs."""
+    error = RefusedError.from_refusal(refusal(reason))
+    given = set(error.placeholders or {})
+    assert error.translation_key == reason
+    assert placeholders(texts()["exceptions"][reason]["message"]) == given
+    forms = texts()["config_subentries"]["forward"]["error"]
+    assert placeholders(forms[reason]) == given
+    issue = texts()["issues"][f"{Issue.FORWARD_REFUSED}_{reason}"]
+    assert placeholders(issue["title"]) == {"name"}
+    assert placeholders(issue["description"]) == {"name", *given}
+
+
+def test_there_is_no_issue_that_is_never_told() -> None:
+    """Every text is somebody's."""
+    assert set(texts()["issues"]) == {
+        Issue.DOUBLE_NAT,
+        Issue.STORE_LOST,
+        *(f"{Issue.FORWARD_REFUSED}_{reason}" for reason in RefusalReason),
+    }
+
+
+def test_a_code_has_its_name_where_it_has_one() -> None:
+    """A router may answer with a code that nobody knows."""
+    taken = RefusalReason.ROUTER_REFUSED
+    assert refusal_code(refusal(taken, ResultCode.MALFORMED_OPTION)) == (
+        "6 MALFORMED_OPTION"
+    )
+    assert refusal_code(refusal(taken, 200)) == "200"
+
+
+@pytest.mark.parametrize("reason", [*RefusalReason])
+def test_what_is_about_the_port_is_told_at_the_port(reason: RefusalReason) -> None:
+    """Everything else is about the router."""
+    field = RefusedError.from_refusal(refusal(reason)).field
+    assert (field == "external_port") == ("external" in reason)

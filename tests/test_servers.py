@@ -1,0 +1,145 @@
+"""Where a router is asked: both IP versions of it, or a server beyond it."""
+
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from custom_components.pcp.client.codec import IPAddress
+from custom_components.pcp.client.discovery import ProbeOutcome, ProbeResult
+from custom_components.pcp.client.search import ANYCAST_ADDRESSES
+from custom_components.pcp.servers import Whereabouts, async_find_servers
+
+V4 = IPv4Address("192.0.2.1")
+V6 = IPv6Address("2001:db8::1")
+SIBLING = IPv6Address("fe80::1%eth0")
+NEAREST = ANYCAST_ADDRESSES[0]
+
+
+def named(*addresses: IPAddress) -> Any:
+    """Let a name lead to these addresses."""
+    return patch("custom_components.pcp.servers.async_resolve", return_value=addresses)
+
+
+def sibling(address: IPAddress | None) -> Any:
+    """Let this be the address of the other IP version."""
+    return patch(
+        "custom_components.pcp.servers.other_family_server", return_value=address
+    )
+
+
+def answering(*addresses: IPAddress) -> Any:
+    """Let these servers answer to a probe, and no others."""
+
+    async def probe(server: IPAddress) -> ProbeResult:
+        outcome = ProbeOutcome.PCP if server in addresses else ProbeOutcome.SILENT
+        return ProbeResult(outcome=outcome, server=server)
+
+    return patch("custom_components.pcp.servers.probe", probe)
+
+
+async def test_an_address_tells_its_own_version() -> None:
+    """The other one is not even looked for when nothing needs it."""
+    with named(V4), sibling(SIBLING):
+        assert await async_find_servers("router", {4}) == {4: V4}
+        assert await async_find_servers("router", set()) == {4: V4}
+
+
+@pytest.mark.parametrize(
+    ("found", "needed", "expected"),
+    [
+        (SIBLING, {4, 6}, {4: V4, 6: SIBLING}),
+        (None, {4, 6}, {4: V4, 6: V6}),
+        (SIBLING, {4}, {4: V4, 6: V6}),
+    ],
+)
+async def test_the_other_version_is_the_same_device(
+    found: IPAddress | None, needed: Collection[int], expected: dict[int, IPAddress]
+) -> None:
+    """The default router with the same MAC address, else the other address of a name."""
+    with named(V4, V6), sibling(found):
+        assert await async_find_servers("router", needed) == expected
+
+
+async def test_a_name_that_leads_nowhere_leads_nowhere() -> None:
+    """It is no exception to whoever asks."""
+    with patch("custom_components.pcp.servers.async_resolve", side_effect=ValueError):
+        assert await async_find_servers("router", {4}) == {}
+
+
+def test_an_address_that_was_found_is_not_looked_for_again() -> None:
+    """However silent it is: it cannot be another one."""
+    where = Whereabouts("192.0.2.1", anycast=False)
+    assert where.must_look((), reachable=True)
+    where._is_found = True
+    assert not where.must_look((), reachable=True)
+    assert not where.must_look((), reachable=False)
+
+
+def test_a_name_is_looked_up_when_the_router_is_silent() -> None:
+    """It may be elsewhere now."""
+    where = Whereabouts("router", anycast=False)
+    where._is_found = True
+    assert not where.must_look((), reachable=True)
+    assert where.must_look((), reachable=False)
+
+
+def test_a_missing_version_is_looked_for_seldom() -> None:
+    """Every ten minutes: others than our router have to be asked for it."""
+    where = Whereabouts("192.0.2.1", anycast=False)
+    where._is_found = True
+    assert [where.must_look({6}, reachable=True) for _ in range(12)] == [
+        number % 10 == 0 for number in range(12)
+    ]
+
+
+async def test_a_silent_router_is_passed_over_if_that_is_wanted() -> None:
+    """RFC 7723: the nearest server, for as long as it answers."""
+    where = Whereabouts("192.0.2.1", anycast=True)
+    with named(V4), answering(NEAREST):
+        assert await where.async_find({4}, silent=False) == {4: V4}
+        assert not where.must_look((), reachable=True)
+        assert where.must_look((), reachable=False)
+        assert await where.async_find({4}, silent=True) == {4: NEAREST}
+        assert where.is_beyond
+        assert not where.must_look((), reachable=True)
+        assert await where.async_find({4}, silent=False) == {}
+        # Silent in its turn: the router is looked at again.
+        assert where.must_look((), reachable=False)
+        assert await where.async_find({4}, silent=True) == {4: V4}
+        assert not where.is_beyond
+
+
+async def test_nobody_is_passed_over_where_nobody_is_beyond() -> None:
+    """The router is waited for."""
+    where = Whereabouts("192.0.2.1", anycast=True)
+    with named(V4), answering():
+        assert await where.async_find({4}, silent=True) == {4: V4}
+        assert not where.is_beyond
+
+
+async def test_nobody_is_passed_over_unless_that_is_wanted() -> None:
+    """The provider is not asked behind anybody's back."""
+    where = Whereabouts("192.0.2.1", anycast=False)
+    with named(V4), answering(NEAREST):
+        assert await where.async_find({4}, silent=True) == {4: V4}
+
+
+async def test_the_way_back_when_it_is_not_wanted_any_more() -> None:
+    """The option was turned off."""
+    where = Whereabouts("192.0.2.1", anycast=True)
+    with named(V4), answering(NEAREST):
+        await where.async_find({4}, silent=True)
+        where.anycast = False
+        assert where.must_look((), reachable=True)
+        assert await where.async_find({4}, silent=False) == {4: V4}
+
+
+def test_moving_begins_with_the_router_itself() -> None:
+    """Whoever names a router means it."""
+    where = Whereabouts("192.0.2.1", anycast=True)
+    where.is_beyond = True
+    where.move_to("192.0.2.7")
+    assert (where.host, where.is_beyond) == ("192.0.2.7", False)
