@@ -32,8 +32,8 @@ from tests.simulated_router import SeenRequest, SimulatedRouter
 
 from .glue import entity_id, pcp_entry
 
-# Turns of the loop in which two ends of a socket say all that they have to say.
-TURNS = 12
+# Turns of the loop with nothing to do: both ends of all sockets have said everything.
+IDLE_TURNS = 5
 # The monotonic clock began somewhere, as it does on any machine.
 BOOTED_AT = 1_700_000_000.0
 # RFC 6887 11.6: a MAP for this port opens nothing.
@@ -71,12 +71,13 @@ class House:
 
     async def settle(self) -> None:
         """Let everybody say what there is to say now."""
-        while True:
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-            if not self.jobs:
-                return
-            await asyncio.wait(self.jobs)
+        idle = 0
+        while idle < IDLE_TURNS:
+            if self.jobs:
+                await asyncio.wait(self.jobs)
+            await asyncio.sleep(0)
+            # What else the loop has to do in this turn.
+            idle = 0 if self.jobs or self.hass.loop._ready else idle + 1
 
     async def wait(self, seconds: float) -> None:
         """Let time pass, timer by timer."""

@@ -392,6 +392,29 @@ async def test_closing_ends_the_waiting_of_an_opening(house: House) -> None:
     assert not house.is_on(forward_id)
 
 
+@pytest.mark.parametrize("title", ["", "two\nlines", "x" * 101])
+async def test_a_title_closes_nothing(house: House, title: str) -> None:
+    """Whatever Home Assistant lets a forward be called, its port stays open."""
+    await house.set_up()
+    define(house, forward())
+    await house.wait(1)
+    (forward_id,) = house.ids()
+    await house.finish(house.coordinator.async_open_forward(forward_id))
+    subentry = house.entry.subentries[forward_id]
+    house.hass.config_entries.async_update_subentry(house.entry, subentry, title=title)
+    await house.wait(1)
+    assert house.open_ports() == [8123]
+    assert house.coordinator.data.forwards[forward_id].wanted
+    await house.finish(house.coordinator.async_open_forward(forward_id))
+
+
+async def test_opening_what_is_gone_is_told(house: House) -> None:
+    """A forward that is not there any more is an error in words."""
+    await house.set_up()
+    opening = house.coordinator.async_open_forward("gone")
+    assert await refused(house.finish(opening)) == "unknown_forward"
+
+
 async def test_removing_ends_the_waiting_of_an_opening(house: House) -> None:
     """The forward is gone, and nobody is told an error."""
     await house.set_up(forward_data("Game", 8123))
@@ -400,7 +423,8 @@ async def test_removing_ends_the_waiting_of_an_opening(house: House) -> None:
     opening = house.begin(house.coordinator.async_open_forward(forward_id))
     await house.wait(1)
     house.hass.config_entries.async_remove_subentry(house.entry, forward_id)
-    await house.finish(opening)
+    assert await house.until(opening.done) < 1
+    await opening
     house.router.unsilence()
     await house.wait(60)
     assert house.open_ports() == []

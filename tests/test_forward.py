@@ -15,7 +15,7 @@ import pytest
 
 from custom_components.pcp.client.codec import IPAddress
 from custom_components.pcp.client.mapping import MappingKey, Protocol
-from custom_components.pcp.fields import MAX_ALLOWED_SOURCES, MAX_NAME_LENGTH
+from custom_components.pcp.fields import MAX_ALLOWED_SOURCES, MAX_NAME_LENGTH, as_name
 from custom_components.pcp.forward import (
     Forward,
     ForwardError,
@@ -84,7 +84,17 @@ def test_an_empty_text_is_the_default(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [None, 5, "", "  ", "two\nlines", "bell\a", "x" * (MAX_NAME_LENGTH + 1)]
+    "name",
+    [
+        None,
+        5,
+        "",
+        "  ",
+        "two\nlines",
+        "bell\a",
+        "\N{RIGHT-TO-LEFT OVERRIDE}nam",
+        "x" * (MAX_NAME_LENGTH + 1),
+    ],
 )
 def test_a_name_is_one_line_of_text(name: object) -> None:
     """A name has 1 to 100 characters that can be seen."""
@@ -95,6 +105,24 @@ def test_a_name_is_stripped() -> None:
     """Blanks around a name are no part of it."""
     assert forward(name=" Game ").name == "Game"
     assert forward(name="é" * MAX_NAME_LENGTH).name == "é" * MAX_NAME_LENGTH
+    assert forward(name="a\N{NO-BREAK SPACE}b").name == "a b"
+    family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
+    assert forward(name=family).name == family
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        (" Game ", "Game"),
+        ("two\nlines", "two lines"),
+        ("", "Forward"),
+        ("x" * 200, "x" * MAX_NAME_LENGTH),
+    ],
+)
+def test_any_title_is_a_name(title: str, name: str) -> None:
+    """Home Assistant lets titles through that no form of ours would take."""
+    assert as_name(title) == name
+    assert forward(name=as_name(title)).name == name
 
 
 @pytest.mark.parametrize("port", [1, 65535, 80.0, "80", " 080 "])

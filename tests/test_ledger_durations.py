@@ -104,10 +104,10 @@ def test_a_duration_that_ran_out_while_down_is_closed_at_start() -> None:
 
 
 def test_a_temporary_forward_that_ran_out_while_down_is_finished() -> None:
-    """So is one whose wish is lost."""
+    """One whose wish is lost is not: it stays defined, and is off."""
     books = opened(temporary=True)
     books.ledger.open("a", closes_at=600.0)
     new = forward(temporary=True)
     assert books.reopened(later=60.0, a=new).ledger.finished(["a"]) == []
     assert books.reopened(later=600.0, a=new).ledger.finished(["a"]) == ["a"]
-    assert Bookkeeping().reopened(a=new).ledger.finished(["a"]) == ["a"]
+    assert Bookkeeping().reopened(a=new).ledger.finished(["a"]) == []

@@ -9,8 +9,13 @@ import pytest
 
 from custom_components.pcp.client.codec import IPAddress
 from custom_components.pcp.client.discovery import ProbeOutcome, ProbeResult
+from custom_components.pcp.client.routes import Neighbour
 from custom_components.pcp.client.search import ANYCAST_ADDRESSES
-from custom_components.pcp.servers import Whereabouts, async_find_servers
+from custom_components.pcp.servers import (
+    Whereabouts,
+    async_find_aliases,
+    async_find_servers,
+)
 
 V4 = IPv4Address("192.0.2.1")
 V6 = IPv6Address("2001:db8::1")
@@ -143,3 +148,20 @@ def test_moving_begins_with_the_router_itself() -> None:
     where.is_beyond = True
     where.move_to("192.0.2.7")
     assert (where.host, where.is_beyond) == ("192.0.2.7", False)
+
+
+async def test_a_server_announces_itself_from_its_link_local_address() -> None:
+    """14.1.3: the one of the same device on the same link, and of no other."""
+    mac = "02:00:00:00:00:01"
+    link_local, other = IPv6Address("fe80::1"), IPv6Address("fe80::2")
+    known = [
+        Neighbour(address=V6, interface_index=1, mac=mac),
+        Neighbour(address=link_local, interface_index=1, mac=mac),
+        Neighbour(address=V4, interface_index=1, mac=mac),
+        Neighbour(address=other, interface_index=1, mac="02:00:00:00:00:02"),
+        Neighbour(address=other, interface_index=2, mac=mac),
+    ]
+    with patch("custom_components.pcp.servers.neighbours", return_value=known):
+        assert await async_find_aliases(V6) == {IPv6Address("fe80::1%lo")}
+        assert await async_find_aliases(V4) == set()
+        assert await async_find_aliases(SIBLING) == set()

@@ -1,4 +1,4 @@
-"""The deliberate acts: open, close, try, add and remove a forward.
+"""The deliberate acts: open, close and try a forward.
 
 Each is decided by the ledger and carried out by the engine; then it waits, not for
 ever, for what the router says.
@@ -64,8 +64,10 @@ class Acts:
         when the options do not permit the forward any more. The router's silence is no
         error: the forward opens when it answers again.
         """
+        if (forward := self._ledger.forwards.get(forward_id)) is None:
+            raise RefusedError("unknown_forward", placeholders={"forward": forward_id})
         try:
-            self._check_target(self._ledger.forwards[forward_id])
+            self._check_target(forward)
         except ForwardError as err:
             raise RefusedError(err.key, field=err.field) from err
         opening = self._openings.setdefault(

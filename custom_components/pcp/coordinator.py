@@ -24,6 +24,7 @@ from .const import (
 )
 from .engine import Engine
 from .errors import RefusedError
+from .fields import as_name
 from .forward import CONF_NAME, Forward, ForwardError
 from .ledger import Ledger
 from .link import new_nonce
@@ -247,10 +248,12 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         known = self._ledger.forwards
         if forwards == known:
             return []
-        for forward_id in known.keys() - forwards.keys():
+        gone = known.keys() - forwards.keys()
+        for forward_id in gone:
             issues.async_forget_forward(self.hass, forward_id)
         orders = self._ledger.define(forwards)
         self._on_change()
+        self._waiting.look(gone)
         for listener in list(self._forwards_listeners):
             listener()
         return orders
@@ -261,7 +264,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
             forward_id = subentry.subentry_id
             try:
                 forwards[forward_id] = Forward.parse(
-                    {**subentry.data, CONF_NAME: subentry.title}
+                    {**subentry.data, CONF_NAME: as_name(subentry.title)}
                 )
             except ForwardError as err:
                 if forward_id not in self._damaged:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+import logging
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -29,9 +30,11 @@ from .forward import Forward
 from .ledger import Ledger
 from .links import Links
 from .orders import Order, Release
-from .servers import Whereabouts
+from .servers import Whereabouts, async_find_aliases
 from .snapshot import Snapshot
 from .storage import LedgerStore
+
+_LOGGER = logging.getLogger(__name__)
 
 # How often our own address is compared, and servers are looked for that are missing.
 LOOK_AROUND = timedelta(seconds=60)
@@ -79,7 +82,8 @@ class Engine:
         """Take up what was stored; tell whether there was anything, and undamaged."""
         try:
             stored = await self._store.async_load(wall_offset=self.clock.wall_offset)
-        except ValueError:
+        except ValueError as err:
+            _LOGGER.error("What was stored of the forwards cannot be used: %s", err)
             stored = None
         snapshot = stored or Snapshot()
         self.links.servers = {server.version: server for server in snapshot.servers}
@@ -159,6 +163,8 @@ class Engine:
         missing = self._needed_versions().difference(self.links.servers)
         if self._where.must_look(missing, reachable=self._is_reachable()):
             await self._async_connect()
+        for link in list(self.links):
+            link.keeper.set_aliases(await async_find_aliases(link.keeper.server))
         self._on_change()
 
     async def _async_connect(

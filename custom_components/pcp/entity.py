@@ -77,8 +77,11 @@ class ForwardEntity(CoordinatorEntity[PcpCoordinator]):
     @property
     @override
     def available(self) -> bool:
-        """Stay, also while the router is silent: the wish is ours."""
-        return True
+        """Stay, also while the router is silent: the wish is ours.
+
+        But not between the removal of a forward and of its entities.
+        """
+        return self.forward_id in self.coordinator.data.forwards
 
     @callback
     @override

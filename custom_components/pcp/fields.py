@@ -9,6 +9,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+import unicodedata
 
 from .client.codec import IPAddress
 from .client.mapping import Protocol
@@ -29,6 +30,9 @@ CONF_TEMPORARY = "temporary"
 MAX_NAME_LENGTH = 100
 MAX_PORT_COUNT = 256
 MAX_ALLOWED_SOURCES = 32
+
+# What turns the direction of a text, and can make a name look like another one.
+_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 class ForwardProtocol(StrEnum):
@@ -81,10 +85,28 @@ class ForwardError(ValueError):
 
 def parse_name(value: object) -> str:
     """Return a name that can be shown on one line. All here raise ForwardError."""
-    name = value.strip() if isinstance(value, str) else ""
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+    text = value if isinstance(value, str) else ""
+    name = text.replace("\N{NO-BREAK SPACE}", " ").strip()
+    if not name or len(name) > MAX_NAME_LENGTH or any(map(_breaks_the_line, name)):
         raise ForwardError("invalid_name", CONF_NAME)
     return name
+
+
+def as_name(title: str) -> str:
+    """Return what to call a forward whose title Home Assistant has let through."""
+    try:
+        return parse_name(title)
+    except ForwardError:
+        kept = (" " if _breaks_the_line(letter) else letter for letter in title)
+        return " ".join("".join(kept).split())[:MAX_NAME_LENGTH] or "Forward"
+
+
+def _breaks_the_line(letter: str) -> bool:
+    """Tell whether a character is a control, or turns the direction of a text."""
+    return (
+        unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"}
+        or unicodedata.bidirectional(letter) in _TURNS
+    )
 
 
 def parse_port(value: object, field: str, *, key: str = "invalid_port") -> int:

@@ -285,9 +285,10 @@ class Ledger:
             self._addresses[address.version] = address
         self._wishes.define(forwards)
         for forward_id, (wanted, closes_at) in snapshot.wishes.items():
-            if forward_id in forwards and wanted:
+            if forward_id in forwards:
                 self._wishes.set_wish(
-                    forward_id, Wish(wanted=True, closes_at=closes_at)
+                    forward_id,
+                    Wish(wanted=wanted, closes_at=closes_at if wanted else None),
                 )
         self._wishes.end(now=now)
         if not self._third_party:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Collection
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
+import socket
 
 from .client.codec import IPAddress
 from .client.discovery import ProbeOutcome, other_family_server, probe
+from .client.routes import neighbours
 from .client.search import ANYCAST_ADDRESSES
 from .host import async_resolve
 
@@ -93,6 +95,32 @@ async def async_find_servers(
         if other is not None:
             found[other.version] = other
     return found
+
+
+async def async_find_aliases(server: IPAddress) -> frozenset[IPAddress]:
+    """Return the link-local addresses that a server announces itself from.
+
+    They are those of the same device, as far as it has been talked to.
+    """
+    if server.version == 4 or server.is_link_local:
+        return frozenset()
+    return await asyncio.to_thread(_link_local_addresses, server)
+
+
+def _link_local_addresses(server: IPAddress) -> frozenset[IPAddress]:
+    known = neighbours()
+    macs = {
+        (neighbour.mac, neighbour.interface_index)
+        for neighbour in known
+        if neighbour.has(server)
+    }
+    return frozenset(
+        IPv6Address(f"{it.address}%{socket.if_indextoname(it.interface_index)}")
+        for it in known
+        if (it.mac, it.interface_index) in macs
+        and it.address.version == 6
+        and it.address.is_link_local
+    )
 
 
 async def _async_find_beyond() -> dict[int, IPAddress]:

@@ -177,6 +177,8 @@ async def _async_open_forward(call: ServiceCall) -> ServiceResponse:
     return {
         entity_id: coordinator.forward_response(forward_id)
         for entity_id, (coordinator, forward_id) in forwards.items()
+        # One of them may have been removed meanwhile.
+        if forward_id in coordinator.data.forwards
     }
 
 

@@ -30,6 +30,7 @@ class Wishes:
         self._trials: list[tuple[Forward, float]] = []
         self._changes: dict[str, float] = {}
         self._touched: set[str] = set()
+        self._closed: set[str] = set()
 
     @property
     def forwards(self) -> Mapping[str, Forward]:
@@ -63,6 +64,7 @@ class Wishes:
             places += (place for it in (old, new) if it for place in it.places())
             if new is not None and self.end_trial(new) and old is None:
                 wishes[forward_id] = Wish(wanted=True)
+        self._closed &= forwards.keys()
         self._forwards_at = {}
         for forward_id, forward in forwards.items():
             self._wishes[forward_id] = wishes.get(forward_id, Wish())
@@ -73,6 +75,7 @@ class Wishes:
     def set_wish(self, forward_id: str, wish: Wish) -> list[Place]:
         """Set what is wanted of a forward."""
         self._wishes[forward_id] = wish
+        (self._closed.discard if wish.wanted else self._closed.add)(forward_id)
         self.touch(forward_id)
         return list(self._forwards[forward_id].places())
 
@@ -99,12 +102,14 @@ class Wishes:
         return [*self._forwards_at, *tried]
 
     def finished(self, forward_ids: Iterable[str]) -> list[str]:
-        """Return which are temporary and closed, and so are to be removed."""
+        """Return which are temporary and were closed, and so are to be removed.
+
+        One of which nobody knows whether it was wanted stays.
+        """
         return [
             forward_id
             for forward_id in forward_ids
-            if self._forwards[forward_id].temporary
-            and not self._wishes[forward_id].wanted
+            if self._forwards[forward_id].temporary and forward_id in self._closed
         ]
 
     # What is asked for, or not, while a form is still open.

@@ -287,14 +287,23 @@ def test_unicast_announcement() -> None:
     assert len(world.new_events(ServerRestarted)) == 1
 
 
-def test_unasked_answer_to_announce() -> None:
-    """8.3: one that shows nothing new is ignored, as is an error."""
+def test_unasked_answers_of_the_server() -> None:
+    """8.3: what shows nothing new is ignored, as is an error, and all of NAT-PMP."""
     world = settled()
     world.receive(world.announcement())
-    world.receive(world.announcement(result_code=ResultCode.NOT_AUTHORIZED))
+    world.receive(
+        world.announcement(result_code=ResultCode.NOT_AUTHORIZED, epoch_time=0)
+    )
     world.run_for(30.0)
     assert world.new() == []
     assert world.drops == {"unasked": 2}
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.new()
+    world.receive(world.nat_pmp_address(epoch_time=0))
+    world.run_for(30.0)
+    assert world.new() == []
+    assert world.drops == {"unasked": 1}
 
 
 def test_check_that_shows_a_reset_is_verified() -> None:
@@ -309,6 +318,8 @@ def test_check_that_shows_a_reset_is_verified() -> None:
     world.receive(world.success(request))
     assert world.new_events(ServerRestarted) == []
     assert world.new_maps() == []
+    world.run_for(239.0)
+    assert world.new() == []
 
 
 def test_check_that_shows_a_reset_during_a_hold() -> None:

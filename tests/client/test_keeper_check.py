@@ -389,3 +389,13 @@ def test_address_of_a_refusal_that_is_our_own_suggestion() -> None:
     world.receive(world.error(last_probe(world), 8, assigned_external_address=EXTERNAL))
     world.receive(world.error(suggested, ResultCode.NO_RESOURCES))
     assert world.keeper.server_view().external_address == EXTERNAL
+
+
+def test_reset_after_a_silence() -> None:
+    """The answer to ANNOUNCE shows that the server is there, whatever its epoch."""
+    world = started(wish_of(lifetime=86_400))
+    world.run_for(300.0)
+    assert world.keeper.server_view().reachable is False
+    world.reboot()
+    world.receive(world.announcement())
+    assert world.keeper.server_view().reachable is True

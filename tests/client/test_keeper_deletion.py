@@ -381,3 +381,29 @@ def test_closing_through_loss(name: str) -> None:
     world.run_for(900.0)
     assert world.keeper.leases() == ()
     assert len(router.mappings) == 0
+
+
+def test_refusal_after_a_silence() -> None:
+    """8.3: the answer that ends a silence is an answer: its hold begins."""
+    world, delete = releasing()
+    world.run_for(100.0)
+    assert world.keeper.server_view().reachable is False
+    world.new()
+    world.receive(world.error(delete, ResultCode.NOT_AUTHORIZED))
+    world.run_for(1799.0)
+    assert world.new_maps() == []
+
+
+def test_success_after_a_silence() -> None:
+    """15.1: the answer that ends a silence is not asked for once more."""
+    world = started()
+    world.want()
+    world.run_for(98.0)
+    world.release()
+    world.run_for(1.5)
+    delete = world.new_maps()[-1]
+    world.receive(world.success(delete))
+    assert world.new_maps() == []
+    assert world.state() is LeaseState.RELEASING
+    world.run_for(4.0)
+    assert [request.lifetime for request in world.new_maps()] == [0]

@@ -194,6 +194,25 @@ def test_second_loss_within_seconds() -> None:
     assert [request.internal_port for request in world.new_maps()] == [1, 2]
 
 
+def test_second_loss_within_seconds_ends_holds() -> None:
+    """8.3: who refused a mapping is no more; it is asked for again with the others."""
+    world = started(wish_of(1), wish_of(2))
+    world.run_for(60.0)
+    world.reboot()
+    world.receive(world.success(last_map(world, 2)))
+    at = world.now
+    for request in world.new_maps():
+        world.receive(world.error(request, ResultCode.NOT_AUTHORIZED))
+    view = world.keeper.lease(key_of(1))
+    assert view is not None
+    assert view.state is LeaseState.REFUSED
+    world.run_for(5.0)
+    world.reboot()
+    world.receive(world.success(last_map(world, 2)))
+    world.run_until(at + 10.0)
+    assert 1 in [request.internal_port for request in world.new_maps()]
+
+
 def test_server_with_a_senseless_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server whose every answer shows a loss is not asked at the speed of light."""
     router = RouterCore(PERSONALITIES["rfc"], external_address=EXTERNAL, now=START)

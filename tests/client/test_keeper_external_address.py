@@ -2,12 +2,23 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-from custom_components.pcp.client.codec import MapRequest
+import pytest
+
+from custom_components.pcp.client.codec import MapRequest, ResultCode
 from custom_components.pcp.client.events import ExternalAddressChanged
 from custom_components.pcp.client.mapping import LeaseState
 
-from .keeper_world import started
-from .scripted_server import CLIENT6, EXTERNAL, OTHER_EXTERNAL, SERVER6, key_of, wish_of
+from .keeper_world import World, started
+from .scripted_server import (
+    CLIENT,
+    CLIENT6,
+    EXTERNAL,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    SERVER6,
+    key_of,
+    wish_of,
+)
 
 
 def test_external_address_follows_the_leases() -> None:
@@ -68,3 +79,56 @@ def test_address_of_another_host_is_not_the_servers() -> None:
     world.receive(world.success(request, assigned_external_address=other))
     assert world.state(key) is LeaseState.GRANTED
     assert world.keeper.server_view().external_address != other
+
+
+def test_address_of_a_refusal() -> None:
+    """8.3: but for NO_RESOURCES, an error's address is no news of the server."""
+    world = started(wish_of(1), wish_of(2))
+    world.run_for(60.0)
+    world.new()
+    request = first_map(world)
+    world.receive(
+        world.error(
+            request, ResultCode.NOT_AUTHORIZED, assigned_external_address=OTHER_EXTERNAL
+        )
+    )
+    assert world.keeper.server_view().external_address == EXTERNAL
+    assert world.new_maps() == []
+
+
+def test_address_of_a_delete() -> None:
+    """15.1: miniupnpd tells its address in the answer to a delete, too."""
+    world = started(wish_of(1))
+    world.release(key_of(1))
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete, assigned_external_address=OTHER_EXTERNAL))
+    assert world.keeper.server_view().external_address == OTHER_EXTERNAL
+
+
+@pytest.mark.parametrize("third_party", [False, True])
+def test_first_address_by_a_lease(*, third_party: bool) -> None:
+    """Any mapping over IPv4 tells the address of the server, whoever it is for."""
+    world = World()
+    address = OTHER_CLIENT if third_party else CLIENT
+    world.want(wish_of(key=key_of(address=address), third_party=third_party))
+    (request,) = world.new_maps()
+    world.receive(world.success(request))
+    assert world.keeper.server_view().external_address == EXTERNAL
+
+
+def test_first_address_by_a_pinhole() -> None:
+    """A pinhole for ourselves tells the address that we have outside."""
+    world = World(server=SERVER6, client=CLIENT6)
+    world.want(wish_of(key=key_of(address=CLIENT6)))
+    (request,) = world.new_maps()
+    world.receive(world.success(request))
+    assert world.keeper.server_view().external_address == CLIENT6
+
+
+def first_map(world: World) -> MapRequest:
+    """Return the first request for a mapping."""
+    return next(
+        sent.message
+        for sent in world.sent
+        if sent.is_map and isinstance(sent.message, MapRequest)
+    )

@@ -89,3 +89,20 @@ def test_mapping_that_is_gone_is_looked_at() -> None:
     (renewal,) = world.new_maps()
     assert (renewal.lifetime, renewal.nonce) == (LIFETIME, request.nonce)
     assert world.state() is LeaseState.GRANTED
+
+
+def test_new_nonce_that_was_taken_back() -> None:
+    """The old nonce is wanted again after all: the new one is forgotten."""
+    world = started(wish_of())
+    world.release()
+    world.want(replace(wish_of(), nonce=b"lease-new---"))
+    world.want()
+    world.run_for(20.0)
+    world.new()
+    world.want()
+    world.receive(world.success(world.new_maps()[-1]))
+    world.run_for(20.0)
+    world.release()
+    world.receive(world.success(world.new_maps()[-1]))
+    assert world.lease() is None
+    assert world.new_maps() == []

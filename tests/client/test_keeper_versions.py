@@ -340,3 +340,53 @@ def test_odd_servers_stay_reachable(name: str) -> None:
     assert world.new_events(ServerReachable) == []
     assert world.state() is LeaseState.GRANTED
     assert len([sent for sent in world.new() if sent.is_check]) <= 6 * 15 + 6
+
+
+def test_version_answer_of_a_nat_pmp_server() -> None:
+    """9: it answers the question whether it has learnt PCP, and nothing else."""
+    world = started_nat_pmp()
+    world.want()
+    world.receive(version_answer())
+    assert world.drops == {"unasked": 1}
+    world = World(protocol=NAT_PMP)
+    world.wake()
+    world.receive(version_answer())
+    assert world.keeper.server_view().reachable is True
+    assert protocol(world) is NAT_PMP
+
+
+def test_version_answer_without_a_way() -> None:
+    """9: an answer that comes when our network is gone is an answer all the same."""
+    world = World()
+    world.want()
+    world.move_to(None)
+    world.receive(version_answer())
+    assert protocol(world) is NAT_PMP
+    assert world.state() is LeaseState.REQUESTING
+
+
+def test_another_protocol_ends_holds() -> None:
+    """8.3: what was refused in one protocol may be granted in the other."""
+    world = started_nat_pmp()
+    world.want()
+    (request,) = world.new_maps()
+    world.receive(world.nat_pmp_success(request, result_code=2))
+    world.announce()
+    world.run_for(2.5)
+    world.new()
+    world.receive(world.announcement())
+    assert protocol(world) is PCP
+    assert len(world.new_maps()) == 1
+
+
+def test_server_that_speaks_pcp_alone_after_its_restart() -> None:
+    """9: that is no repetition of what was announced."""
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.reboot()
+    world.renew_all()
+    world.answer_all()
+    world.new()
+    world.receive(pcp_version_answer(2))
+    world.run_for(5.0)
+    assert any(isinstance(sent.message, AnnounceRequest) for sent in world.new())

@@ -235,7 +235,7 @@ class Keeper:
     # Answers.
 
     def _on_map_answer(self, answer: wire.MapAnswer) -> None:
-        if answer.nonce is not None and answer.nonce == self._check.nonce:
+        if answer.nonce == self._check.nonce:
             self._on_trusted(answer.spoken, answer.epoch_time)
             if answer.assigned_external_address is not None:
                 self._set_external_address(answer.assigned_external_address)
@@ -245,9 +245,9 @@ class Keeper:
         if lease is None:
             return
         self._on_trusted(answer.spoken, answer.epoch_time)
-        if answer.result_code == ResultCode.SUCCESS and not lease.must_delete:
+        if answer.result_code == ResultCode.SUCCESS:
             self._look_at_address(lease, answer)
-        elif answer.result_code == ResultCode.NO_RESOURCES and lease.grant is None:
+        elif answer.result_code == ResultCode.NO_RESOURCES:
             self._look_at_refusal(lease, answer)
         self._leases.take_answer(lease, answer, now=self._now)
 
@@ -375,8 +375,7 @@ class Keeper:
     def _speak_another(self, version: int) -> None:
         """Speak NAT-PMP if that is it, else wait for the server to learn PCP."""
         self._hear()
-        address = self._sender.client_address
-        if version == NAT_PMP_VERSION and address is not None and address.version == 4:
+        if version == NAT_PMP_VERSION and self.server.version == 4:
             self._switch(ServerProtocol.NAT_PMP)
             return
         self._server.protocol = None
@@ -407,6 +406,7 @@ class Keeper:
         if ask_at > self._now:
             # So soon after the last one that everything is just being made again.
             self._leases.renew_granted(at=ask_at, now=self._now)
+            self._leases.end_holds(at=ask_at, now=self._now)
             return
         assert self._server.started_at is not None
         self._events.append(ServerRestarted(self._server.started_at))

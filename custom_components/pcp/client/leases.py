@@ -224,6 +224,14 @@ class Leases:
                 lease.ask_again(now=now)
             self._plan(lease, now=now)
 
+    def end_holds(self, *, at: float, now: float) -> None:
+        """Ask at `at` for all that was refused: who refused it is no more."""
+        self._sender.create_hold = None
+        for lease in self.table:
+            if lease.state is not LeaseState.GRANTED and lease.awaiting is None:
+                lease.ask_again(now=at, forced=True)
+                self._plan(lease, now=now)
+
     def tell_address(self, address: IPAddress) -> None:
         """Note the external address that NAT-PMP tells apart from the mappings."""
         for lease in self.table:
@@ -269,7 +277,6 @@ class Leases:
         refusal = port_taken(now=now)
         if lease.grant is not None:
             self._tell(LeaseLost(lease.key))
-        self._sender.settle(lease)
         lease.give_back(refusal, expires_at=grant.expires_at, now=now)
         self._tell(LeaseRefused(lease.key, refusal))
 
