@@ -71,13 +71,14 @@ class House:
 
     async def settle(self) -> None:
         """Let everybody say what there is to say now."""
+        loop: Any = self.hass.loop
         idle = 0
         while idle < IDLE_TURNS:
             if self.jobs:
                 await asyncio.wait(self.jobs)
             await asyncio.sleep(0)
             # What else the loop has to do in this turn.
-            idle = 0 if self.jobs or self.hass.loop._ready else idle + 1
+            idle = 0 if self.jobs or loop._ready else idle + 1
 
     async def wait(self, seconds: float) -> None:
         """Let time pass, timer by timer."""
