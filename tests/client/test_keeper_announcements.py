@@ -11,7 +11,15 @@ from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started, started_nat_pmp
-from .scripted_server import CLIENT6, EXTERNAL, SERVER, SERVER6, START, wish_of
+from .scripted_server import (
+    CLIENT6,
+    EXTERNAL,
+    OTHER_EXTERNAL,
+    SERVER,
+    SERVER6,
+    START,
+    wish_of,
+)
 
 
 def settled(*ports: int, jitter: float = 0.5) -> World:
@@ -199,6 +207,49 @@ def test_round_that_is_owed() -> None:
     assert len(world.times_of_maps(3)) == 1 + 4
 
 
+def test_loss_settles_what_is_owed() -> None:
+    """After a loss everything was made again: the round that was owed is done."""
+    world = settled()
+    begin = world.now
+    for _ in range(4):
+        world.announce()
+        world.run_for(20.0)
+        world.answer_all()
+    world.reboot()
+    world.renew_all()
+    world.answer_all()
+    world.new()
+    for turn in range(6):
+        world.run_until(begin + 200.0 * (turn + 1))
+        assert world.new_maps() == []
+        world.answer_all()
+        world.new()
+
+
+def test_verification_passes_the_line() -> None:
+    """A window full of unanswered requests does not hold up the question."""
+    world = settled(9000)
+    for port in range(1, 21):
+        world.want(wish_of(port), urgent=False)
+    world.new()
+    world.announce()
+    world.run_for(2.5)
+    assert 9000 in {request.internal_port for request in world.new_maps()}
+
+
+def test_round_leaves_alone_what_is_under_way() -> None:
+    """11.2.1: a renewal that waits for its answer keeps its schedule."""
+    world = settled()
+    world.renew_all()
+    begin = world.now
+    request = next(request for request in world.new_maps())
+    world.receive(world.success(request, assigned_external_address=OTHER_EXTERNAL))
+    world.run_until(begin + 4.499)
+    assert world.new_maps() == []
+    world.run_until(begin + 4.5)
+    assert {request.internal_port for request in world.new_maps()} == {2, 3}
+
+
 def test_verification_that_is_lost() -> None:
     """14.1.3: the question is repeated until it is answered, then comes the round."""
     world = settled()
@@ -341,6 +392,10 @@ def test_check_that_shows_a_reset_during_a_hold() -> None:
     assert isinstance(probe.message, MapRequest)
     world.receive(world.success(probe.message))
     assert len(world.new_events(ServerRestarted)) == 1
+    world.answer_all()
+    world.run_for(240.0)
+    (check,) = world.new()
+    assert isinstance(check.message, AnnounceRequest)
 
 
 def test_nat_pmp_notice_of_a_pcp_server() -> None:

@@ -49,6 +49,9 @@ def test_first_question() -> None:
     assert probe.suggested_external_address.is_unspecified
     world.receive(world.success(probe, assigned_external_address=EXTERNAL))
     assert world.keeper.server_view().external_address == EXTERNAL
+    world.receive(world.success(probe, assigned_external_address=OTHER_EXTERNAL))
+    assert world.keeper.server_view().external_address == EXTERNAL
+    assert world.drops == {"nonce": 1}
 
 
 @pytest.mark.parametrize("code", [ResultCode.NO_RESOURCES, ResultCode.NOT_AUTHORIZED])

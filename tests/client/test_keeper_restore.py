@@ -73,7 +73,9 @@ def test_deletion_owed() -> None:
     """What is not wanted any more is deleted, with the nonce that it was made with."""
     world = World()
     world.restore(wanted=False, grant=grant())
-    assert world.state() is LeaseState.RELEASING
+    view = world.lease()
+    assert view is not None
+    assert (view.state, view.grant) == (LeaseState.RELEASING, None)
     (delete,) = world.new_maps()
     assert (delete.lifetime, delete.nonce) == (0, nonce_of(key_of()))
     world.receive(world.success(delete))

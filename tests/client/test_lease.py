@@ -194,6 +194,7 @@ def test_every_input_in_every_state(
     assert view.state is state
     assert (view.grant is not None) == (state is GRANTED)
     assert view.refusal is not None or state is not REFUSED
+    assert view.refusal is None or state is not RELEASING
     if view.grant is not None:
         assert view.open_until is not None
         assert view.open_until >= view.grant.expires_at
@@ -392,6 +393,32 @@ def test_given_back_too_late() -> None:
     assert lease.action_at == REFUSAL.retry_at + 60.0
 
 
+def test_giving_back_is_not_held() -> None:
+    """The hold is for the mapping: the delete that comes first is repeated at need."""
+    lease = giving_back()
+    send(lease)
+    lease.ask_again(now=LATER)
+    assert lease.action_at == LATER
+
+
+def test_grant_ends_a_refusal() -> None:
+    """8: nothing of it is left, neither the words nor the hold."""
+    lease = granted()
+    lease.refused(replace(REFUSAL, retry_at=NOW + 5000.0), jitter=jitter)
+    lease.granted(replace(GRANT, expires_at=NOW + 3700.0), now=LATER, jitter=jitter)
+    assert lease.refusal is None
+    assert lease.may_renew(now=NOW + 20.0)
+
+
+@pytest.mark.parametrize("name", ["hold", "deletion_refused", "refused"])
+def test_repetitions_end_with_a_hold(name: str) -> None:
+    """8.3: after a hold the waits begin anew."""
+    lease = releasing() if name == "deletion_refused" else requesting()
+    INPUTS[name](lease)
+    assert lease.awaiting is None
+    assert lease.action_at == REFUSAL.retry_at
+
+
 def test_linger_when_a_create_was_unanswered() -> None:
     """15.1: a copy that is still under way must not have the last word."""
     lease = requesting()
@@ -399,6 +426,7 @@ def test_linger_when_a_create_was_unanswered() -> None:
     send(lease, now=NOW + 1.0)
     lease.deleted(now=NOW + 1.0)
     assert lease.action_at == NOW + 10.0
+    assert lease.awaiting is None
     assert not lease.is_over(now=NOW + 1.0)
     lease.ask_afresh(now=NOW + 10.0)
     send(lease, now=NOW + 10.0)
@@ -439,7 +467,9 @@ def test_late_grant_during_the_hold_of_a_delete() -> None:
 
 def test_mapping_that_goes_by_itself() -> None:
     """15: a server may answer a delete with the seconds that are left."""
-    lease = releasing()
+    lease = requesting()
+    lease.release(now=NOW)
+    send(lease)
     lease.deletion_lasts(expires_at=NOW + 120.0)
     assert lease.open_until == NOW + 120.0
     assert lease.action_at is None
