@@ -277,6 +277,8 @@ def test_forward_form_is_described(step: str) -> None:
     """Every field of a forward's form has a name and a description."""
     texts = TRANSLATIONS["config_subentries"]["forward"]["step"][step]
     top = _schema_keys(forward_flow.forward_schema()) - {forward_flow.SECTION_ADVANCED}
+    if step == "user":
+        top.add(forward_flow.CONF_SERVICE)
     assert set(texts["data"]) == set(texts["data_description"]) == top
     section = texts["sections"][forward_flow.SECTION_ADVANCED]
     assert section["name"]

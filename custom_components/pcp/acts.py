@@ -129,20 +129,22 @@ class Acts:
 
     async def async_try(
         self, forward: Forward, *, replacing: str | None = None
-    ) -> None:
+    ) -> Standing | None:
         """Ask for a forward that is about to be defined; wait up to 10 s.
 
-        It stays granted for the definition that follows. `replacing` is the forward
-        that it is a change of: that one is closed first, and opened again when the
-        change is refused. Raises ForwardError or RefusedError; nothing is left then.
+        It stays granted for the definition that follows; returns how it stands, or
+        None where nothing had to be asked for. `replacing` is the forward that it is
+        a change of: that one is closed first, and opened again when the change is
+        refused. Raises ForwardError or RefusedError; nothing is left then.
         """
         self._check_target(forward)
         await self._async_check_servers(forward)
         self._check_overlap(forward, replacing)
         if replacing is None:
-            await self._async_try(forward)
-        elif self._ledger.wish(replacing).wanted:
-            await self._async_change(replacing, forward)
+            return await self._async_try(forward)
+        if self._ledger.wish(replacing).wanted:
+            return await self._async_change(replacing, forward)
+        return None
 
     def set_duration(self, forward_id: str, duration: timedelta | None) -> list[Order]:
         """Let a forward that is open close by itself."""
@@ -150,7 +152,7 @@ class Acts:
             return []
         return self._ledger.open(forward_id, closes_at=self._closes_at(duration))
 
-    async def _async_change(self, forward_id: str, forward: Forward) -> None:
+    async def _async_change(self, forward_id: str, forward: Forward) -> Standing:
         """Close a forward, and try what it is to become."""
         ends_at = self._engine.clock.now() + CLOSE_WAIT + ADD_WAIT + DEFINE_WAIT
         orders = self._ledger.begin_change(forward_id, ends_at=ends_at)
@@ -163,13 +165,14 @@ class Acts:
             if not closed:
                 raise RefusedError("router_silent")
             self._check_overlap(forward, forward_id)
-            await self._async_try(forward)
+            standing = await self._async_try(forward)
             granted = True
         finally:
             if not granted and forward_id in self._ledger.forwards:
                 await self._engine.async_carry_out(self._ledger.end_change(forward_id))
+        return standing
 
-    async def _async_try(self, forward: Forward) -> None:
+    async def _async_try(self, forward: Forward) -> Standing:
         ends_at = self._engine.clock.now() + ADD_WAIT + DEFINE_WAIT
         orders = self._ledger.begin_trial(forward, ends_at=ends_at)
 
@@ -195,6 +198,7 @@ class Acts:
             raise RefusedError.from_refusal(refusal)
         if not granted:
             raise RefusedError("router_silent")
+        return standing()
 
     def _check_target(self, forward: Forward) -> None:
         """Refuse another host that no router can be asked for."""

@@ -150,14 +150,16 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
 
     async def async_try_forward(
         self, forward: Forward, *, replacing: str | None = None
-    ) -> None:
-        """Ask for a forward that is about to be defined; wait up to 10 s.
+    ) -> ForwardView | None:
+        """Ask for a forward that is about to be defined, as `Acts.async_try` does.
 
-        It stays granted for the definition that follows. `replacing` is the forward
-        that it is a change of: that one is closed first, and opened again when the
-        change is refused. Raises ForwardError or RefusedError; nothing is left then.
+        Returns it as it will be shown, or None where nothing had to be asked for.
+        Raises ForwardError or RefusedError; nothing is left then.
         """
-        await self._acts.async_try(forward, replacing=replacing)
+        standing = await self._acts.async_try(forward, replacing=replacing)
+        if standing is None:
+            return None
+        return forward_view("", standing, self._engine.clock)
 
     async def async_add_forward(
         self, forward: Forward, *, duration: timedelta | None = None

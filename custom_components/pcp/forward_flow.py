@@ -3,6 +3,7 @@
 from typing import Any
 
 from homeassistant.config_entries import (
+    SOURCE_USER,
     ConfigEntryState,
     ConfigSubentry,
     ConfigSubentryFlow,
@@ -14,6 +15,7 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -40,7 +42,11 @@ from .forward import (
     ForwardProtocol,
     IPVersion,
 )
+from .listening import async_listens
+from .proposals import HOME_ASSISTANT, dangers, services
+from .views import ForwardView
 
+CONF_SERVICE = "service"
 SECTION_ADVANCED = "advanced"
 
 # Without bounds: Forward.parse tells in translated words what is out of them.
@@ -73,6 +79,10 @@ ADVANCED_SCHEMA = vol.Schema(
 class ForwardSubentryFlow(ConfigSubentryFlow):
     """Add a forward, or change it."""
 
+    _input: dict[str, Any] | None = None
+    _told: frozenset[str] = frozenset()
+    _accepted: frozenset[str] = frozenset()
+
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
@@ -85,24 +95,29 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         """Change a forward: close what it was, open what it is to be."""
         if self._reconfigure_subentry_id not in self._get_entry().subentries:
             return self.async_abort(reason="forward_gone")
-        return await self._async_step(
-            "reconfigure", user_input, self._get_reconfigure_subentry()
-        )
+        return await self._async_step("reconfigure", user_input)
+
+    async def async_step_dangerous(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Open what is dangerous, now that the user knows."""
+        self._accepted = self._told
+        step_id = "user" if self.source == SOURCE_USER else "reconfigure"
+        return await self._async_step(step_id, self._input)
 
     async def _async_step(
-        self,
-        step_id: str,
-        user_input: dict[str, Any] | None,
-        subentry: ConfigSubentry | None = None,
+        self, step_id: str, user_input: dict[str, Any] | None
     ) -> SubentryFlowResult:
         """Ask for a forward until the router grants it."""
         entry: PcpConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="config_entry_not_loaded")
+        subentry = None if step_id == "user" else self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {"router": entry.title}
         values = user_input
         if user_input is not None:
+            self._input = user_input
             try:
                 return await self._async_submit(entry, user_input, subentry)
             except ForwardError as err:
@@ -113,12 +128,12 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         elif subentry is not None:
             values = _form_values(subentry)
         is_plain = subentry is None or not _form_values(subentry)[SECTION_ADVANCED]
+        schema = forward_schema(collapsed=is_plain and SECTION_ADVANCED not in errors)
+        if subentry is None:
+            schema = self._services_schema().extend(schema.schema)
         return self.async_show_form(
             step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(
-                forward_schema(collapsed=is_plain and SECTION_ADVANCED not in errors),
-                values,
-            ),
+            data_schema=self.add_suggested_values_to_schema(schema, values),
             errors=errors,
             description_placeholders=placeholders,
         )
@@ -132,14 +147,35 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         """Try the forward. Raises ForwardError and RefusedError."""
         data = {**user_input, **user_input.get(SECTION_ADVANCED, {})}
         coordinator = entry.runtime_data
-        if subentry is None:
-            forward = Forward.parse(data)
-            await coordinator.async_try_forward(forward)
-            return self.async_create_entry(title=forward.name, data=forward.as_data())
-        data[CONF_TEMPORARY] = subentry.data.get(CONF_TEMPORARY)
+        service = data.pop(CONF_SERVICE, None)
+        if service in (known := services(self._home_assistant_port)):
+            data = _completed(data, known[service].as_data())
+        if subentry is not None:
+            data[CONF_TEMPORARY] = subentry.data.get(CONF_TEMPORARY)
         forward = Forward.parse(data)
         # Another name alone leaves the doors as they are.
-        if forward.as_data() != dict(subentry.data):
+        is_known = subentry is not None and forward.as_data() == dict(subentry.data)
+        if not is_known:
+            self._told = frozenset(dangers(forward))
+            if service == HOME_ASSISTANT and self._speaks_plain_http:
+                self._told |= {"Home Assistant (http)"}
+            if not self._told <= self._accepted:
+                return self.async_show_form(
+                    step_id="dangerous",
+                    data_schema=vol.Schema({}),
+                    description_placeholders={
+                        "services": ", ".join(sorted(self._told))
+                    },
+                )
+        if subentry is None:
+            view = await coordinator.async_try_forward(forward)
+            return self.async_create_entry(
+                title=forward.name,
+                data=forward.as_data(),
+                description=await self._async_outcome(forward, view),
+                description_placeholders=_addresses(forward, view),
+            )
+        if not is_known:
             await coordinator.async_try_forward(forward, replacing=subentry.subentry_id)
         if subentry.subentry_id not in entry.subentries:
             return self.async_abort(reason="forward_gone")
@@ -147,12 +183,50 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             entry, subentry, title=forward.name, data=forward.as_data()
         )
 
+    async def _async_outcome(self, forward: Forward, view: ForwardView | None) -> str:
+        """Return what to tell about a forward that the router has granted."""
+        host = _internal_address(view)
+        if host is not None and await async_listens(forward, host) is False:
+            return "unanswered"
+        is_own = (
+            forward.target_host is None
+            and forward.internal_port == self._home_assistant_port
+        )
+        return "plain" if is_own and self._speaks_plain_http else "opened"
+
+    def _services_schema(self) -> vol.Schema:
+        """Return what offers the usual services."""
+        return vol.Schema(
+            {
+                vol.Optional(CONF_SERVICE): SelectSelector(
+                    SelectSelectorConfig(
+                        options=[
+                            SelectOptionDict(value=key, label=service.label)
+                            for key, service in services(
+                                self._home_assistant_port
+                            ).items()
+                        ],
+                        mode=SelectSelectorMode.DROPDOWN,
+                    )
+                )
+            }
+        )
+
+    @property
+    def _home_assistant_port(self) -> int | None:
+        return self.hass.config.api.port if self.hass.config.api else None
+
+    @property
+    def _speaks_plain_http(self) -> bool:
+        return self.hass.config.api is not None and not self.hass.config.api.use_ssl
+
 
 def forward_schema(*, collapsed: bool = True) -> vol.Schema:
     """Return the form of a forward."""
     return vol.Schema(
         {
-            vol.Required(CONF_NAME): TextSelector(),
+            # Optional where a service is chosen; Forward.parse tells what is missing.
+            vol.Optional(CONF_NAME): TextSelector(),
             vol.Required(
                 CONF_PROTOCOL, default=ForwardProtocol.TCP.value
             ): SelectSelector(
@@ -162,7 +236,7 @@ def forward_schema(*, collapsed: bool = True) -> vol.Schema:
                     mode=SelectSelectorMode.DROPDOWN,
                 )
             ),
-            vol.Required(CONF_INTERNAL_PORT): _NUMBER,
+            vol.Optional(CONF_INTERNAL_PORT): _NUMBER,
             vol.Optional(SECTION_ADVANCED): section(
                 ADVANCED_SCHEMA, {"collapsed": collapsed}
             ),
@@ -189,4 +263,27 @@ def _form_values(subentry: ConfigSubentry) -> dict[str, Any]:
             for key in map(str, ADVANCED_SCHEMA.schema)
             if key in values
         }
+    }
+
+
+def _completed(data: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with what a service usually has, where nothing was said."""
+    said = {key: value for key, value in data.items() if value not in (None, "")}
+    # A form always has these two; what it begins with says nothing.
+    said.pop(CONF_PROTOCOL, None)
+    if CONF_INTERNAL_PORT not in said and said.get(CONF_PORT_COUNT) == 1:
+        del said[CONF_PORT_COUNT]
+    return {**service, **said}
+
+
+def _internal_address(view: ForwardView | None) -> str | None:
+    return view.mappings[0].internal_address if view and view.mappings else None
+
+
+def _addresses(forward: Forward, view: ForwardView | None) -> dict[str, str]:
+    return {
+        "name": forward.name,
+        "external_address": (view.endpoint if view else None) or "",
+        "internal_port": str(forward.internal_port),
+        "internal_address": _internal_address(view) or "",
     }

@@ -39,14 +39,6 @@ class ForwardSensorDescription(SensorEntityDescription):
     value_fn: Callable[[ForwardView], StateType | datetime]
 
 
-def _endpoint(forward: ForwardView) -> str | None:
-    """Return the address to connect to from outside, an IPv6 address in brackets."""
-    address, port = forward.external_address, forward.external_port
-    if address is None or port is None:
-        return None
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
 ROUTER_SENSORS = (
     RouterSensorDescription(
         key="external_ipv4",
@@ -79,7 +71,7 @@ FORWARD_SENSORS = (
     ForwardSensorDescription(
         key="external_address",
         translation_key="external_address",
-        value_fn=_endpoint,
+        value_fn=lambda forward: forward.endpoint,
     ),
     ForwardSensorDescription(
         key="status",

@@ -64,6 +64,14 @@ class ForwardView:
     mappings: tuple[MappingView, ...]
     refusal: Refusal | None
 
+    @property
+    def endpoint(self) -> str | None:
+        """The address to connect to from outside, an IPv6 address in brackets."""
+        address, port = self.external_address, self.external_port
+        if address is None or port is None:
+            return None
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterView:

@@ -1,0 +1,233 @@
+"""The subentry flow proposes services, warns of dangerous ones, and says what came out."""
+
+import asyncio
+from typing import Any
+
+from homeassistant.components.http import ApiConfig
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.pcp.forward import Forward
+from custom_components.pcp.listening import async_listens
+from custom_components.pcp.proposals import dangers, services
+from tests.simulated_router import SimulatedRouter
+
+from .glue import EXTERNAL_ADDRESS, external_ports, schema_of
+from .test_forward_flow import GAME, add, change, shown, start, submit
+
+pytest_plugins = ["tests.glue_fixtures"]
+
+# What the form posts where nobody touched it.
+UNTOUCHED: dict[str, Any] = {
+    "protocol": "tcp",
+    "advanced": {
+        "exact_external_port": False,
+        "ip_version": "ipv4",
+        "port_count": 1,
+    },
+}
+
+
+def speak_http(hass: HomeAssistant, *, port: int = 8123, ssl: bool = False) -> None:
+    """Let Home Assistant believe that its web server listens there."""
+    hass.config.api = ApiConfig("127.0.0.1", "127.0.0.1", port, ssl)
+
+
+async def test_this_home_assistant_is_proposed_first(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """With the port on which it really listens."""
+    speak_http(hass, port=8199)
+    form = await start(hass, entry)
+    options = schema_of(form).schema["service"].config["options"]
+    assert options[0]["label"] == "Home Assistant (TCP 8199)"
+    assert {"value": "valheim", "label": "Valheim (UDP 2456-2457)"} in options
+    assert {"value": "bittorrent", "label": "BitTorrent (TCP+UDP 6881)"} in options
+
+
+@pytest.mark.parametrize("key", list(services(None)))
+async def test_a_service_is_all_that_has_to_be_said(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter, key: str
+) -> None:
+    """Name, protocol and ports are the service's."""
+    service = services(None)[key]
+    result = await add(hass, entry, UNTOUCHED | {"service": key})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    [subentry] = entry.subentries.values()
+    assert subentry.title == service.name
+    assert subentry.data == Forward.parse(service.as_data()).as_data()
+    assert set(external_ports(router)) == set(
+        range(service.internal_port, service.internal_port + service.port_count)
+    )
+
+
+async def test_what_is_said_counts_more_than_the_service(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Another name and port than usual; the protocol is still the service's."""
+    said = {"service": "valheim", "name": "Valhalla", "internal_port": 2500}
+    await add(hass, entry, UNTOUCHED | said)
+    [subentry] = entry.subentries.values()
+    assert subentry.title == "Valhalla"
+    assert subentry.data == {"protocol": "udp", "internal_port": 2500}
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"internal_port": 80}, {"name": "invalid_name"}),
+        ({"name": "Door"}, {"internal_port": "invalid_port"}),
+    ],
+)
+async def test_without_a_service_name_and_port_are_needed(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    said: dict[str, Any],
+    error: dict[str, str],
+) -> None:
+    """What is missing is told at its field."""
+    form = await add(hass, entry, UNTOUCHED | said)
+    assert form["errors"] == error
+
+
+async def test_what_is_dangerous_is_asked_twice(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """Nothing is opened before the user has seen the warning."""
+    form = await add(hass, entry, {"name": "Shares", "internal_port": 445})
+    assert form["step_id"] == "dangerous"
+    assert form["description_placeholders"] == {"services": "SMB"}
+    assert external_ports(router) == []
+    assert not entry.subentries
+    result = await submit(hass, form, {})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert external_ports(router) == [445]
+
+
+async def test_a_refusal_after_the_warning_leads_back_to_the_form(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """What was accepted is not asked again, another danger is."""
+    router.set_personality("refuses_all")
+    said = {"name": "Desk", "internal_port": 3389}
+    form = await submit(hass, await add(hass, entry, said), {})
+    assert form["step_id"] == "user"
+    assert form["errors"] == {"base": "not_authorized"}
+    assert shown(form).items() >= said.items()
+    router.set_personality("rfc")
+    form = await submit(hass, form, said | {"internal_port": 23})
+    assert form["step_id"] == "dangerous"
+    form = await submit(hass, form, {})
+    assert form["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_a_change_to_what_is_dangerous_is_asked_twice(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """The forward stays as it is until then."""
+    await add(hass, entry, GAME)
+    [forward_id] = entry.subentries
+    form = await change(hass, entry, forward_id)
+    form = await submit(hass, form, GAME | {"internal_port": 3306})
+    assert form["step_id"] == "dangerous"
+    assert external_ports(router) == [8123]
+    result = await submit(hass, form, {})
+    assert result["reason"] == "reconfigure_successful"
+    assert external_ports(router) == [3306]
+    # Another name for it is no new danger.
+    form = await change(hass, entry, forward_id)
+    result = await submit(hass, form, {"name": "Data", "internal_port": 3306})
+    assert result["reason"] == "reconfigure_successful"
+
+
+def test_every_port_of_a_range_is_looked_at() -> None:
+    """A danger in the middle counts, one beside the range does not."""
+    data = {"name": "Range", "internal_port": 440, "port_count": 6}
+    assert list(dangers(Forward.parse(data))) == ["SMB"]
+    assert list(dangers(Forward.parse(data | {"port_count": 5}))) == []
+
+
+async def test_home_assistant_in_the_clear_is_asked_twice(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """As a service, over plain http; with https it is added at once."""
+    speak_http(hass)
+    form = await add(hass, entry, {"service": "home_assistant"})
+    assert form["step_id"] == "dangerous"
+    assert form["description_placeholders"] == {"services": "Home Assistant (http)"}
+    speak_http(hass, ssl=True)
+    form = await add(hass, entry, {"service": "home_assistant"})
+    assert form["type"] is FlowResultType.CREATE_ENTRY
+
+
+# How it ends.
+
+
+async def serve(address: str, port: int) -> asyncio.Server:
+    """Listen there, and hang up on everybody."""
+    return await asyncio.start_server(
+        lambda _, writer: writer.close(), address, port, reuse_address=True
+    )
+
+
+async def test_the_end_tells_where_it_is_reached(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """With the external port that the router really gave."""
+    said = GAME | {"advanced": {"external_port": 9000}}
+    result = await add(hass, entry, said | {"protocol": "udp"})
+    assert result["description"] == "opened"
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    assert placeholders["name"] == "Game"
+    assert placeholders["external_address"] == f"{EXTERNAL_ADDRESS}:9000"
+
+
+async def test_the_end_tells_that_nothing_listens(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """The door is open, but nobody is at home; and then somebody is."""
+    result = await add(hass, entry, GAME)
+    assert result["description"] == "unanswered"
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    assert placeholders["internal_port"] == "8123"
+    server = await serve(placeholders["internal_address"], 8124)
+    async with server:
+        result = await add(hass, entry, GAME | {"internal_port": 8124})
+    assert result["description"] == "opened"
+
+
+async def test_the_end_tells_of_plain_http(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """Home Assistant's own port, however it was chosen."""
+    speak_http(hass, port=8125)
+    result = await add(hass, entry, GAME | {"protocol": "udp"})
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    async with await serve(placeholders["internal_address"], 8125):
+        result = await add(hass, entry, GAME | {"internal_port": 8125})
+    assert result["description"] == "plain"
+
+
+async def test_what_cannot_be_told_is_not_told(loopback: None) -> None:
+    """A host that is silent, or unreachable, may still answer to others."""
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    forward = Forward.parse(GAME)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("custom_components.pcp.listening.WAIT", 0.0)
+        patch.setattr("asyncio.open_connection", never)
+        assert await async_listens(forward, "127.0.0.1") is None
+
+    async def unreachable(*_: object) -> None:
+        raise OSError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asyncio.open_connection", unreachable)
+        assert await async_listens(forward, "127.0.0.1") is None
