@@ -205,8 +205,9 @@ def test_used_components_are_dependencies() -> None:
     }
     declared = {*MANIFEST["dependencies"], *MANIFEST.get("after_dependencies", ())}
     platforms = set(ENTITIES)
-    # The platform that this integration has for diagnostics.
-    assert used <= declared | platforms | {"diagnostics"}
+    # Those that ask an integration for a platform.
+    asking = {"diagnostics", "logbook", "system_health"}
+    assert used <= declared | platforms | asking
 
 
 # Entities.

@@ -21,6 +21,9 @@ MIN_LEASE_TIME = 120
 MAX_LEASE_TIME = 86400
 DEFAULT_LEASE_TIME = 3600
 
+# On Home Assistant's bus: a forward has opened, closed, or was refused or lost.
+EVENT_FORWARD = f"{DOMAIN}_forward"
+
 ATTR_DURATION = "duration"
 ATTR_FORWARD_ID = "forward_id"
 MIN_DURATION = timedelta(seconds=10)

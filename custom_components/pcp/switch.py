@@ -13,13 +13,14 @@ from homeassistant.components.switch import (
     SwitchEntityDescription,
 )
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
 from .coordinator import PcpConfigEntry, PcpCoordinator
 from .entity import ForwardEntity, async_follow_forwards, async_follow_names
+from .journal import Journal
 
 # The keeper paces its requests itself; one forward must not wait for another one's
 # answer.
@@ -65,6 +66,8 @@ class ForwardSwitch(ForwardEntity, SwitchEntity):
     is_new = False
     """Whether the entity is created now, rather than set up again."""
 
+    _journal: Journal
+
     def __init__(self, coordinator: PcpCoordinator, subentry: ConfigSubentry) -> None:
         """Name the switch after its forward."""
         super().__init__(coordinator, subentry, DESCRIPTION)
@@ -87,8 +90,11 @@ class ForwardSwitch(ForwardEntity, SwitchEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Keep a new switch from the voice assistants."""
+        """Keep a new switch from the voice assistants; begin to tell what happens."""
         await super().async_added_to_hass()
+        known = None if self.is_new else self.forward
+        self._journal = Journal(self.hass, self.entity_id, known)
+        self._journal.async_look(self.forward)
         if TYPE_CHECKING:
             # It has a unique id.
             assert self.registry_entry is not None
@@ -99,6 +105,14 @@ class ForwardSwitch(ForwardEntity, SwitchEntity):
             if self.is_new or options is None or "should_expose" not in options:
                 async_expose_entity(self.hass, assistant, self.entity_id, False)
         self.is_new = False
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Show it, and tell it."""
+        super()._handle_coordinator_update()
+        if self.available:
+            self._journal.async_look(self.forward)
 
     @override
     async def async_will_remove_from_hass(self) -> None:

@@ -1,0 +1,41 @@
+"""What the logbook says of a forward."""
+
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.components.logbook import (
+    LOGBOOK_ENTRY_ENTITY_ID,
+    LOGBOOK_ENTRY_MESSAGE,
+    LOGBOOK_ENTRY_NAME,
+)
+from homeassistant.core import Event, HomeAssistant, callback
+
+from .const import DOMAIN, EVENT_FORWARD
+from .forward import ForwardStatus
+
+_MESSAGES = {
+    ForwardStatus.OPEN: "opened at {external_address}",
+    ForwardStatus.PARTLY_OPEN: "opened in part, at {external_address}",
+    ForwardStatus.CLOSED: "closed",
+    ForwardStatus.REFUSED: "is refused by the router",
+    ForwardStatus.UNREACHABLE: "is not open: the router does not answer",
+}
+
+
+@callback
+def async_describe_events(
+    hass: HomeAssistant,
+    async_describe_event: Callable[[str, str, Callable[[Event], dict[str, Any]]], None],
+) -> None:
+    """Describe the events of forwards."""
+
+    @callback
+    def async_describe_forward(event: Event) -> dict[str, Any]:
+        message = _MESSAGES[ForwardStatus(event.data["status"])]
+        return {
+            LOGBOOK_ENTRY_NAME: event.data["name"],
+            LOGBOOK_ENTRY_MESSAGE: message.format_map(event.data),
+            LOGBOOK_ENTRY_ENTITY_ID: event.data["entity_id"],
+        }
+
+    async_describe_event(DOMAIN, EVENT_FORWARD, async_describe_forward)
