@@ -16,6 +16,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers.selector import TextSelector
 from homeassistant.helpers.service_info.ssdp import SsdpServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -132,6 +133,14 @@ async def test_servers_that_answered_are_offered(hass: HomeAssistant) -> None:
     assert field.default() == "192.168.1.1"
     assert select.config["options"] == ["192.168.1.1", "fe80::1%eth0"]
     assert select.config["custom_value"] is True
+
+
+async def test_a_text_is_asked_for_where_nothing_was_found(hass: HomeAssistant) -> None:
+    """A list with nothing in it is no help."""
+    form = await start(hass)
+    [(field, text)] = schema_of(form).schema.items()
+    assert field == "host"
+    assert isinstance(text, TextSelector)
 
 
 async def test_adding_a_router_opens_nothing(

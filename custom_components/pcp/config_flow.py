@@ -23,6 +23,7 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
+    TextSelector,
 )
 from homeassistant.helpers.service_info.ssdp import (
     ATTR_UPNP_FRIENDLY_NAME,
@@ -177,10 +178,11 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
                     str(found.gateway.address) for found in await find_servers()
                 )
             )
-        best = self._found[0] if self._found else vol.UNDEFINED
+        if not self._found:
+            return vol.Schema({vol.Required(CONF_HOST): TextSelector()})
         return vol.Schema(
             {
-                vol.Required(CONF_HOST, default=best): SelectSelector(
+                vol.Required(CONF_HOST, default=self._found[0]): SelectSelector(
                     SelectSelectorConfig(
                         options=self._found,
                         custom_value=True,

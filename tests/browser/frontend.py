@@ -73,9 +73,15 @@ def field(page: Page, label: str) -> Locator:
     return _selector(page, label).locator("input")
 
 
-def choose(page: Page, label: str, value: str) -> None:
-    """Type a value into a drop-down that also takes values that it does not offer."""
-    _selector(page, label).locator("button").first.click()
+def name_router(page: Page, value: str) -> None:
+    """Say where the router is: in a text or, where some were found, a drop-down."""
+    label = words("config.step.user.data.host")
+    selector = _selector(page, label)
+    selector.wait_for()
+    if selector.locator("ha-selector-text").count():
+        selector.locator("input").fill(value)
+        return
+    selector.locator("button").first.click()
     page.get_by_placeholder("Search | Add custom item").fill(value)
     page.get_by_text("Add custom item", exact=True).click()
 
