@@ -128,7 +128,9 @@ class RouterCore:
         return [
             Reply(self._pcp.mapping_update(mapping, now), mapping.client)
             for mapping in self._state.table
-            if not mapping.pinhole and not mapping.nat_pmp
+            if not mapping.pinhole
+            and not mapping.nat_pmp
+            and mapping.port_set in (0, mapping.internal_port)
         ]
 
     def next_wakeup(self) -> float | None:

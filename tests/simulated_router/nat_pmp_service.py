@@ -23,6 +23,7 @@ from .rules import MappingRequest, create, is_public
 from .state import Refused, RouterState
 from .table import Source
 
+_TCP = 6
 _RESULTS = {
     ResultCode.NOT_AUTHORIZED: NatPmpResult.NOT_AUTHORIZED,
     ResultCode.NETWORK_FAILURE: NatPmpResult.NETWORK_FAILURE,
@@ -114,10 +115,11 @@ class NatPmpService:
         """Return the external port and the lifetime granted; raises Refused."""
         if request.internal_port == 0 and self._state.personality.port_pool is None:
             raise Refused(ResultCode.NOT_AUTHORIZED)
+        mixed_up = self._state.personality.nat_pmp_makes_tcp
         mapping = create(
             self._state,
             MappingRequest(
-                protocol=request.protocol,
+                protocol=_TCP if mixed_up else request.protocol,
                 internal_address=source[0],
                 internal_port=request.internal_port,
                 suggested_external_port=request.suggested_external_port,

@@ -34,6 +34,8 @@ class MapOptions:
     prefer_failure: bool = False
     filters: tuple[Filter, ...] = ()
     description: str | None = None
+    port_count: int = 1
+    """PORT_SET's, as far as the router knows the option."""
     processed: tuple[Option, ...] = ()
     """What a success answer returns."""
 
@@ -49,6 +51,8 @@ def read_options(
         raise Refused(ResultCode.MALFORMED_OPTION)
     options = MapOptions()
     for option in request.options:
+        if personality.optional_refused and _is_optional(option):
+            raise Refused(ResultCode.UNSUPP_OPTION)
         match option:
             case ThirdParty():
                 _read_third_party(personality, options, option, source_address)
@@ -64,7 +68,11 @@ def read_options(
                 if not personality.description:
                     continue
                 options.description = option.text
-            case Prefix64() | PortSet():
+            case Prefix64():
+                options.processed += personality.nat64_prefixes
+                continue
+            case PortSet():
+                _read_port_set(personality, options, option)
                 continue
             case UnknownOption():
                 if option.code < _FIRST_OPTIONAL:
@@ -106,6 +114,27 @@ def _read_prefer_failure(
     if malformed or options.prefer_failure:
         raise Refused(ResultCode.MALFORMED_OPTION)
     options.prefer_failure = personality.prefer_failure is not Honour.IGNORED
+
+
+def _read_port_set(
+    personality: Personality, options: MapOptions, option: PortSet
+) -> None:
+    """Read PORT_SET; its own answer is made when the ports are. RFC 7753 4.2."""
+    if personality.port_set_size == 1:
+        return
+    if options.port_count > 1 or options.prefer_failure:
+        raise Refused(ResultCode.MALFORMED_OPTION)
+    options.port_count = option.size
+
+
+def _is_optional(option: Option) -> bool:
+    match option:
+        case Description() | PortSet() | Prefix64():
+            return True
+        case UnknownOption():
+            return option.code >= _FIRST_OPTIONAL
+        case _:
+            return False
 
 
 def _demand_support(honour: Honour) -> None:

@@ -19,6 +19,8 @@ from custom_components.pcp.client.codec import (
     Option,
     PeerRequest,
     PeerResponse,
+    PortSet,
+    Prefix64,
     ResultCode,
     ThirdParty,
     UnknownRequest,
@@ -29,7 +31,8 @@ from custom_components.pcp.client.codec import (
 )
 
 from .options import MapOptions, read_options
-from .rules import MappingRequest, create, delete
+from .port_sets import create_set, delete_set, set_size
+from .rules import MappingRequest
 from .state import Refused, RouterState
 from .table import RouterMapping, Source
 
@@ -70,6 +73,8 @@ class PcpService:
         options: list[Option] = []
         if mapping.third_party:
             options.append(ThirdParty(internal_address=mapping.internal_address))
+        if (count := set_size(self._state, mapping)) > 1:
+            options.append(_port_set(mapping.internal_port, count))
         return encode(
             MapResponse(
                 result_code=ResultCode.SUCCESS,
@@ -86,7 +91,8 @@ class PcpService:
 
     def announcement(self, now: float) -> bytes:
         """Return the ANNOUNCE that goes out by itself. RFC 6887 14.1.3."""
-        return self._announce_response(ResultCode.SUCCESS, now)
+        prefixes = self._state.personality.nat64_prefixes
+        return self._announce_response(ResultCode.SUCCESS, now, prefixes)
 
     def _answer(self, data: bytes, source: Source, now: float) -> bytes:
         try:
@@ -125,9 +131,13 @@ class PcpService:
             self._is_mismatch(request.client_address, source)
         ):
             result = ResultCode.ADDRESS_MISMATCH
-        return self._announce_response(result, now)
+        asked = any(isinstance(option, Prefix64) for option in request.options)
+        prefixes = personality.nat64_prefixes if asked else ()
+        return self._announce_response(result, now, prefixes)
 
-    def _announce_response(self, result: ResultCode, now: float) -> bytes:
+    def _announce_response(
+        self, result: ResultCode, now: float, options: tuple[Option, ...]
+    ) -> bytes:
         lifetime = 0
         if result is not ResultCode.SUCCESS:
             lifetime = self._state.error_lifetime(result)
@@ -136,6 +146,7 @@ class PcpService:
                 result_code=result,
                 lifetime=lifetime,
                 epoch_time=self._state.epoch_time(now),
+                options=options if result is ResultCode.SUCCESS else (),
             )
         )
 
@@ -152,12 +163,15 @@ class PcpService:
             wanted = _mapping_request(request, options, source)
             address, port = self._shown(request, wanted, options)
             if request.lifetime == 0:
-                lifetime = delete(self._state, wanted, now)
+                lifetime = delete_set(self._state, wanted, now)
+                count = options.port_count
             else:
-                mapping = create(self._state, wanted, now)
+                mapping, count = create_set(self._state, wanted, now)
                 lifetime = mapping.lifetime
                 address, port = mapping.external_address, mapping.external_port
             processed = options.processed
+            if count > 1:
+                processed = (*processed, _port_set(request.internal_port, count))
         except Refused as refused:
             result, lifetime = self._result(refused)
         echo = result is not ResultCode.SUCCESS or (
@@ -323,7 +337,12 @@ def _mapping_request(
         filters=options.filters,
         third_party=options.internal_address is not None,
         description=options.description,
+        port_count=options.port_count,
     )
+
+
+def _port_set(first_internal_port: int, count: int) -> PortSet:
+    return PortSet(size=count, first_internal_port=first_internal_port)
 
 
 def _without_scope(address: IPAddress) -> IPAddress:

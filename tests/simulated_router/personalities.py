@@ -1,9 +1,9 @@
 """Every kind of router we know, by name."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
-from custom_components.pcp.client.codec import ResultCode
+from custom_components.pcp.client.codec import Prefix64, ResultCode
 
 from .miniupnpd import (
     DOUBLE_NAT_REFUSING,
@@ -49,6 +49,14 @@ NAT_PMP_TRUNCATING = replace(
     about="old big-endian miniupnpd: ports in answers are cut to 8 bits",
     evidence="reported to miniupnp",
     nat_pmp_port_octet=True,
+)
+
+OPENWRT_MIXED_UP = replace(
+    NAT_PMP_ONLY,
+    name="openwrt_mixed_up",
+    about="NAT-PMP for UDP opens a TCP port, and does not say so",
+    evidence="reported to openwrt of miniupnpd 2.3.3",
+    nat_pmp_makes_tcp=True,
 )
 
 MIKROTIK = replace(
@@ -153,6 +161,30 @@ NO_OPTIONS = Personality(
     description=False,
 )
 
+PORT_SETS = Personality(
+    name="port_sets",
+    about="grants consecutive ports as one, as many as are asked for",
+    evidence="RFC 7753",
+    third_party=True,
+    port_set_size=65535,
+)
+
+PORT_SETS_OF_TWO = replace(
+    PORT_SETS,
+    name="port_sets_of_two",
+    about="grants two consecutive ports as one, whatever is asked for",
+    evidence="RFC 7753 6.4",
+    port_set_size=2,
+)
+
+OPTIONS_REFUSED = Personality(
+    name="options_refused",
+    about="refuses even the options that a server should ignore",
+    evidence="what RFC 6887 7.3 forbids",
+    description=False,
+    optional_refused=True,
+)
+
 THIRD_PARTY = Personality(
     name="third_party",
     about="a strict server that permits THIRD_PARTY",
@@ -226,6 +258,21 @@ OTHER_ADDRESS = Personality(
     answers_from_other_address=True,
 )
 
+NAT64 = Personality(
+    name="nat64",
+    about="a NAT64 with a prefix of the provider's for one network, and the common one",
+    evidence="RFC 7225",
+    nat_pmp=False,
+    nat64_prefixes=(
+        Prefix64(
+            prefix=bytes.fromhex("20010db8012203"),
+            suffix=bytes(5),
+            ipv4_prefixes=(IPv4Network("192.0.2.0/24"), IPv4Network("198.51.100.0/24")),
+        ),
+        Prefix64(prefix=bytes.fromhex("0064ff9b0000000000000000")),
+    ),
+)
+
 SILENT = Personality(
     name="silent",
     about="hears and never answers",
@@ -254,6 +301,7 @@ PERSONALITIES: dict[str, Personality] = {
         NAT_PMP_ONLY,
         NAT_PMP_SPARSE,
         NAT_PMP_TRUNCATING,
+        OPENWRT_MIXED_UP,
         MIKROTIK,
         PROTON_VPN,
         AIRPORT,
@@ -267,6 +315,9 @@ PERSONALITIES: dict[str, Personality] = {
         BRIDGED_DOCKER,
         LOW_PORTS_REFUSED,
         NO_OPTIONS,
+        PORT_SETS,
+        PORT_SETS_OF_TWO,
+        OPTIONS_REFUSED,
         THIRD_PARTY,
         QUOTA,
         FULL_TABLE,
@@ -277,6 +328,7 @@ PERSONALITIES: dict[str, Personality] = {
         WANTS_AUTHENTICATION,
         VERSION_3_ONLY,
         OTHER_ADDRESS,
+        NAT64,
         SILENT,
         CLOSED,
     )

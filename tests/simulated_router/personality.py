@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from custom_components.pcp.client.codec import ResultCode
+from custom_components.pcp.client.codec import Prefix64, ResultCode
 
 
 class WrongNonce(StrEnum):
@@ -190,11 +190,17 @@ class Personality:
     loose_prefer_failure: bool = False
     """PREFER_FAILURE is malformed only where neither port nor address is suggested."""
     description: bool = True
+    port_set_size: int = 1
+    """Ports that a PORT_SET gets at most; 1: the option is ignored. RFC 7753."""
+    optional_refused: bool = False
+    """UNSUPP_OPTION for DESCRIPTION, PORT_SET and unknown optional options."""
     echoes_all_options: bool = False
     """Success answers carry every option, processed or not."""
     odd_option_malformed: bool = False
     """An option of a length that is no multiple of 4 is MALFORMED_OPTION."""
     peer: bool = False
+    nat64_prefixes: tuple[Prefix64, ...] = ()
+    """Told to who asks with PREFIX64, and in announcements. RFC 7225 4.2."""
 
     # NAT-PMP's own.
     nat_pmp_unsupported_echoes: bool = True
@@ -203,6 +209,8 @@ class Personality:
     """Errors have internal port 0."""
     nat_pmp_port_octet: bool = False
     """Ports in answers are cut to 8 bits."""
+    nat_pmp_makes_tcp: bool = False
+    """Whatever protocol is asked for, the mapping is TCP's; the answer hides it."""
     nat_pmp_private_refused: bool = False
     """Network failure while the WAN address is not a public one."""
 

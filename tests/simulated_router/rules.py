@@ -42,6 +42,8 @@ class MappingRequest:
     third_party: bool = False
     description: str | None = None
     """None leaves what is there."""
+    port_count: int = 1
+    """Of a PORT_SET that the router knows."""
     nat_pmp: bool = False
 
 
@@ -227,6 +229,22 @@ def _filters(
     if len(filters) > state.personality.max_filters:
         raise Refused(ResultCode.EXCESSIVE_REMOTE_PEERS)
     return tuple(filters)
+
+
+def free_ports(state: RouterState, request: MappingRequest, count: int) -> int:
+    """Return how many consecutive external ports there are, up to `count`."""
+    if request.internal_address.version == 6:
+        return count
+    first = _choose_port(state, request)
+    for offset in range(1, count):
+        external_port = first + offset
+        if (
+            external_port > _MAX_PORT
+            or _is_own(state, request.protocol, external_port)
+            or state.table.holder(request.protocol, external_port) is not None
+        ):
+            return offset
+    return count
 
 
 def _choose_port(state: RouterState, request: MappingRequest) -> int:

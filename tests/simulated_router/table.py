@@ -32,6 +32,8 @@ class RouterMapping:
     filters: tuple[Filter, ...] = ()
     third_party: bool = False
     description: str = ""
+    port_set: int = 0
+    """The first internal port of the set that it is part of; 0 is none. RFC 7753."""
     nat_pmp: bool = False
 
     @property

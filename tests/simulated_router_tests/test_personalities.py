@@ -143,6 +143,14 @@ def test_nat_pmp_sparse() -> None:
     assert asking.raw(encode(ANNOUNCE)) == bytes.fromhex("0000000100000000")
 
 
+def test_openwrt_mixed_up() -> None:
+    """UDP is asked for and granted, and it is a TCP port that is open."""
+    asking = Asking("openwrt_mixed_up")
+    response = _nat_pmp_map(asking, protocol=UDP)
+    assert (response.protocol, response.result_code) == (UDP, NatPmpResult.SUCCESS)
+    assert [mapping.protocol for mapping in asking.core.mappings] == [TCP]
+
+
 def test_mikrotik() -> None:
     """Without a suggested external port there is no mapping."""
     asking = Asking("mikrotik")

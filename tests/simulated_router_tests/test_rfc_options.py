@@ -1,15 +1,19 @@
 """The strict personality reads options as RFC 6887 7.3 and 13 say."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 
 from custom_components.pcp.client.codec import (
+    AnnounceRequest,
+    AnnounceResponse,
     Description,
     Filter,
     MapRequest,
     PortSet,
     PreferFailure,
+    Prefix64,
     ResultCode,
     ThirdParty,
     UnknownOption,
@@ -192,3 +196,32 @@ def test_errors_change_nothing() -> None:
     asking.map(UnknownOption(code=100, data=b""), lifetime=120)
     asking.map(PreferFailure(), lifetime=120, suggested_port=1)
     assert asking.core.mappings == before
+
+
+def test_nat64_prefixes() -> None:
+    """RFC 7225 4.2: they are told to who asks, in MAP and ANNOUNCE, and to nobody else."""
+    asking = Asking("nat64")
+    prefixes = asking.core.personality.nat64_prefixes
+    assert len(prefixes) == 2
+    question = Prefix64(ipv4_prefixes=())
+    assert asking.map(question).options == prefixes
+    assert asking.map().options == ()
+    announce = AnnounceRequest(client_address=CLIENT)
+    for options, told in (((), ()), ((question,), prefixes)):
+        answer = asking.pcp(replace(announce, options=options))
+        assert isinstance(answer, AnnounceResponse)
+        assert answer.options == told
+
+
+def test_nat64_prefixes_are_announced() -> None:
+    """RFC 7225 4.2: a new prefix is told by an ANNOUNCE that nobody asked for."""
+    asking = Asking("nat64")
+    (data,) = asking.core.announcements(now=asking.now)
+    announcement = decode_response(data)
+    assert isinstance(announcement, AnnounceResponse)
+    assert announcement.options == asking.core.personality.nat64_prefixes
+
+
+def test_server_without_a_nat64() -> None:
+    """RFC 7225 4.2: who knows no prefix tells none."""
+    assert Asking().map(Prefix64(ipv4_prefixes=())).options == ()
