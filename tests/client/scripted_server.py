@@ -17,6 +17,8 @@ from custom_components.pcp.client.codec import (
     NatPmpMapResponse,
     NatPmpRequest,
     NatPmpResult,
+    PeerRequest,
+    PeerResponse,
     Request,
     Response,
     ResultCode,
@@ -122,6 +124,22 @@ class ScriptedServer:
         fields: dict[str, Any] = {"result_code": code, "lifetime": 0} | changes
         return _success(request, self.epoch(), fields)
 
+    def peer_success(self, request: PeerRequest, **changes: Any) -> PeerResponse:
+        """Return the answer that keeps a flow."""
+        fields: dict[str, Any] = {
+            "result_code": ResultCode.SUCCESS,
+            "lifetime": request.lifetime,
+            "epoch_time": self.epoch(),
+            "nonce": request.nonce,
+            "protocol": request.protocol,
+            "internal_port": request.internal_port,
+            "assigned_external_port": request.suggested_external_port or 40001,
+            "assigned_external_address": EXTERNAL,
+            "remote_port": request.remote_port,
+            "remote_address": request.remote_address,
+        }
+        return PeerResponse(**(fields | changes))
+
     def nat_pmp_success(
         self, request: NatPmpMapRequest, **changes: Any
     ) -> NatPmpMapResponse:
@@ -158,6 +176,8 @@ class ScriptedServer:
         match message:
             case MapRequest():
                 return self.success(message)
+            case PeerRequest():
+                return self.peer_success(message)
             case NatPmpMapRequest():
                 return self.nat_pmp_success(message)
             case ExternalAddressRequest():

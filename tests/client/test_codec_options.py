@@ -305,7 +305,7 @@ def test_option_header_reserved_octet_and_padding_are_ignored() -> None:
 
 
 def test_port_set_reserved_bits_are_ignored() -> None:
-    """RFC 7753 4.1: only the lowest bit of the flags says anything."""
+    """RFC 7753 4: only the lowest bit of the flags says anything."""
     octets = wire_option(130, bytes.fromhex("00101f40fe"))
     option = PortSet(size=16, first_internal_port=8000)
     assert answer_with(octets).options == (option,)

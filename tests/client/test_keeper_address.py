@@ -152,3 +152,56 @@ def test_renewals_while_there_is_no_way() -> None:
     world.receive(world.success(request))
     assert world.state() is LeaseState.GRANTED
     assert world.new_events(LeaseLost) == []
+
+
+def test_no_way_any_more() -> None:
+    """A server that cannot be asked is not reachable; its leases live."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.new_events(ServerReachable)
+    world.move_to(None)
+    assert world.new_events(ServerReachable) == []
+    world.run_for(10.0)
+    assert world.new_events(ServerReachable) == [ServerReachable(False)]
+    assert world.state() is LeaseState.GRANTED
+    world.move_to(CLIENT)
+    world.answer_all()
+    assert world.new_events(ServerReachable) == [ServerReachable(True)]
+
+
+def test_no_way_for_a_moment() -> None:
+    """A way that is soon there again is no news."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.new_events(ServerReachable)
+    world.move_to(None)
+    world.run_for(1.0)
+    world.move_to(CLIENT)
+    world.answer_all()
+    world.run_for(10.0)
+    assert world.new_events(ServerReachable) == []
+
+
+def test_heard_at_an_address() -> None:
+    """Only what the server answers to this address counts."""
+    world = started(wish_of())
+    assert world.keeper.is_heard
+    world.move_to(OTHER)
+    assert not world.keeper.is_heard
+    world.answer_all()
+    assert world.keeper.is_heard
+
+
+def test_lease_that_is_let_go() -> None:
+    """Nothing more is said of it, and its name and nonce are free."""
+    world = started(wish_of())
+    world.run_for(1.0)
+    world.new()
+    world.keeper.let_go(key_of())
+    world.keeper.let_go(key_of())
+    world.run_for(2.0 * LIFETIME)
+    assert world.new_maps() == []
+    assert world.new_events(LeaseLost) == []
+    assert world.keeper.leases() == ()
+    world.want()
+    assert len(world.new_maps()) == 1

@@ -399,12 +399,32 @@ def test_check_that_shows_a_reset_during_a_hold() -> None:
 
 
 def test_nat_pmp_notice_of_a_pcp_server() -> None:
-    """Miniupnpd sends notices with another count: no reason for anything."""
+    """RFC 6886 3.2.1: it may have lost its PCP, or moved: asked once, in PCP."""
     world = settled()
+    before = world.keeper.server_view()
     world.announce(world.nat_pmp_address(epoch_time=0))
-    world.run_for(30.0)
+    world.announce(world.nat_pmp_address(epoch_time=0))
+    world.run_for(5.0)
+    (request,) = world.new_maps()
+    assert isinstance(request, MapRequest)
+    world.receive(world.success(request))
+    assert world.new_events(ServerRestarted) == []
+    view = world.keeper.server_view()
+    assert (view.protocol, view.started_at) == (before.protocol, before.started_at)
+
+
+def test_nat_pmp_notices_beside_announcements() -> None:
+    """Miniupnpd sends both for one change: after the loss they cost nothing."""
+    world = settled()
+    world.announce(world.nat_pmp_address())
+    world.reboot()
+    world.announce()
+    world.run_for(5.0)
+    world.answer_all()
+    for _ in range(3):
+        world.announce(world.nat_pmp_address())
+        world.run_for(15.0)
     assert world.new() == []
-    assert world.drops == {"version": 1}
 
 
 def test_nat_pmp_notice() -> None:

@@ -1,5 +1,6 @@
 """The cheap question every four minutes, and whether the server is there."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from custom_components.pcp.client.codec import (
 from custom_components.pcp.client.events import (
     ExternalAddressChanged,
     LeaseLost,
+    ServerProtocol,
     ServerReachable,
     ServerRestarted,
 )
@@ -313,6 +315,20 @@ def test_refused_connection() -> None:
     assert len(world.new()) < 20
     world.receive(world.announcement())
     assert world.events == [ServerReachable(False), ServerReachable(True)]
+
+
+@pytest.mark.parametrize("has_lease", [True, False])
+@pytest.mark.parametrize("protocol", [None, *ServerProtocol])
+def test_pace_of_asking_a_silent_server(
+    protocol: ServerProtocol | None, *, has_lease: bool
+) -> None:
+    """RFC 7488 3: a server that does not answer is tried again every 15 min at least."""
+    world = World(protocol=protocol)
+    if has_lease:
+        world.want()
+    world.run_for(24 * 3600.0)
+    times = [START, *(sent.at for sent in world.sent), world.now]
+    assert max(late - early for early, late in pairwise(times)) <= 900.0
 
 
 def test_silence_and_leases() -> None:

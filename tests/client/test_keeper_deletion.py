@@ -5,7 +5,11 @@ from random import Random
 import pytest
 
 from custom_components.pcp.client.codec import MapRequest, ResultCode
-from custom_components.pcp.client.events import LeaseReappeared, LeaseReleased
+from custom_components.pcp.client.events import (
+    LeaseKept,
+    LeaseReappeared,
+    LeaseReleased,
+)
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
@@ -100,6 +104,7 @@ def test_delete_that_is_refused() -> None:
     """A mapping that cannot be deleted is still open, and the delete tried again."""
     world, delete = releasing()
     world.receive(world.error(delete, ResultCode.NOT_AUTHORIZED))
+    assert world.new_events(LeaseKept) == [LeaseKept(key_of())]
     view = world.lease()
     assert view is not None
     assert (view.state, view.open_until) == (LeaseState.RELEASING, START + LIFETIME)

@@ -110,8 +110,8 @@ def test_error_with_a_strange_address() -> None:
     assert world.state() is LeaseState.REFUSED
 
 
-def test_answer_to_what_is_never_asked() -> None:
-    """8.3: a PEER answer is nobody's, whatever its nonce."""
+def test_answer_to_another_opcode() -> None:
+    """8.3, 12.4: an answer to PEER is none to MAP, whatever its nonce."""
     world = started(wish_of())
     world.receive(
         PeerResponse(
@@ -127,7 +127,7 @@ def test_answer_to_what_is_never_asked() -> None:
             remote_address=EXTERNAL,
         )
     )
-    assert world.drops == {"opcode": 1}
+    assert world.drops == {"mapping": 1}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from custom_components.pcp.client.events import (
     ProtocolChanged,
     ServerRestarted,
 )
-from custom_components.pcp.client.mapping import LeaseState, MappingWish
+from custom_components.pcp.client.mapping import LeaseState, MappingWish, PortRange
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World
@@ -40,7 +40,17 @@ from .scripted_server import (
 PORTS = st.integers(2001, 2006)
 SECONDS = st.sampled_from([0.0, 0.05, 1.0, 5.0, 11.0, 45.0, 300.0, 1000.0, 4000.0])
 ADDRESSES = [IPv4Address("11.22.33.44"), IPv4Address("55.66.77.88")]
-NAMES = ["rfc", "miniupnpd_2_3_1", "nat_pmp_only", "fritzbox", "lingering", "airport"]
+NAMES = [
+    "rfc",
+    "miniupnpd_2_3_1",
+    "nat_pmp_only",
+    "fritzbox",
+    "lingering",
+    "airport",
+    "port_sets",
+    "port_sets_of_two",
+    "options_refused",
+]
 LATENCY = 0.02
 # A refused request may be repeated after its hold only.
 LONGEST_HOLD = 1800.0
@@ -93,6 +103,28 @@ class KeeperAndRouter(RuleBasedStateMachine):
         self.wishes.pop(port, None)
         self.act(port)
         self.world.release(key_of(port))
+
+    @rule(first=st.integers(2001, 2005), count=st.integers(2, 4), urgent=st.booleans())
+    def want_together(self, first: int, count: int, *, urgent: bool) -> None:
+        """Open consecutive doors, as many as there are here. RFC 7753."""
+        ports = range(first, min(first + count, 2007))
+        together = PortRange(first=first, count=len(ports))
+        for port in ports:
+            wish = wish_of(port, lifetime=1200, port_range=together)
+            self.wishes[port] = wish
+            if urgent or self.world.state(key_of(port)) is not LeaseState.REFUSED:
+                self.act(port)
+            self.world.keeper.want(wish, now=self.world.now, urgent=urgent)
+        self.world.pump()
+
+    @rule(first=st.integers(2001, 2005), count=st.integers(2, 4))
+    def release_together(self, first: int, count: int) -> None:
+        """Close consecutive doors."""
+        for port in range(first, min(first + count, 2007)):
+            self.wishes.pop(port, None)
+            self.act(port)
+            self.world.keeper.release(key_of(port), now=self.world.now)
+        self.world.pump()
 
     @rule()
     def renew_all(self) -> None:

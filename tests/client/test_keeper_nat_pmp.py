@@ -296,3 +296,42 @@ def test_no_nat_pmp_over_ipv6() -> None:
     world.receive(version_answer())
     assert protocol(world) is None
     assert world.state(key) is LeaseState.REFUSED
+
+
+def test_notice_of_another_address() -> None:
+    """RFC 6886 3.2.1: a new address is announced; one question tells it for sure."""
+    world = started_nat_pmp(wish_of(1), wish_of(2))
+    world.run_for(60.0)
+    world.new()
+    world.events.clear()
+    world.announce(world.nat_pmp_address(external_address=OTHER_EXTERNAL))
+    assert world.keeper.server_view().external_address == EXTERNAL
+    world.run_for(5.0)
+    assert world.keeper.server_view().external_address == EXTERNAL
+    check = world.new()[0]
+    assert isinstance(check.message, ExternalAddressRequest)
+    world.receive(world.nat_pmp_address(external_address=OTHER_EXTERNAL))
+    granted = world.new_events(LeaseGranted)
+    assert [event.key for event in granted] == [key_of(1), key_of(2)]
+    assert all(
+        event.grant.assigned_external_address == OTHER_EXTERNAL for event in granted
+    )
+
+
+@pytest.mark.parametrize("suggested", [0, 9000])
+def test_nat_pmp_always_suggests_a_port(suggested: int) -> None:
+    """RFC 6886 3.3: 0 would leave it to the server, and MikroTik's refuses to choose."""
+    world = started_nat_pmp()
+    world.want(wish_of(suggested_external_port=suggested))
+    (request,) = world.new_maps()
+    assert request.suggested_external_port == (suggested or 8123)
+
+
+def test_nat_pmp_never_deletes_all() -> None:
+    """RFC 6886 3.4: port 0 would close what other programs of this host opened."""
+    world = started_nat_pmp(wish_of(1), wish_of(2))
+    for port in (1, 2):
+        world.release(key_of(port))
+        world.answer_all()
+    deletes = [sent.message for sent in world.sent if sent.is_delete]
+    assert [delete.internal_port for delete in deletes] == [1, 2]  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
 
@@ -211,10 +212,10 @@ async def test_four_transmissions_in_any_wait(
     conversations: list[probing._Conversation] = []
 
     class Conversation(probing._Conversation):
-        def __init__(self, server: IPv4Address, *, pace: float, nonce: bytes) -> None:
+        def __init__(self, server: IPv4Address, *, pace: float, **options: Any) -> None:
             with monkeypatch.context() as patch:
                 patch.setattr(loop, "call_later", call_later)
-                super().__init__(server, pace=pace, nonce=nonce)
+                super().__init__(server, pace=pace, **options)
             conversations.append(self)
             self.settled.set()
 
@@ -279,7 +280,7 @@ async def test_unreachable_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """ICMP host unreachable, as the kernel reports it when ARP has failed."""
     with LoopbackServer() as server:
         conversation = probing._Conversation(
-            server.address, pace=1.0, nonce=probing.new_nonce()
+            server.address, pace=1.0, nonce=probing.new_nonce(), interface=""
         )
         conversation._on_error(OSError("No route to host"))
         assert conversation.settled.is_set()

@@ -25,14 +25,22 @@ NOW = 1000.0
         (ResultCode.UNSUPP_OPTION, RefusalReason.UNSUPPORTED_OPTION, 1800.0),
         (ResultCode.ADDRESS_MISMATCH, RefusalReason.ADDRESS_MISMATCH, 1800.0),
         (ResultCode.MALFORMED_REQUEST, RefusalReason.ROUTER_REFUSED, 1800.0),
-        (ResultCode.AUTHENTICATION_REQUIRED, RefusalReason.ROUTER_REFUSED, 1800.0),
+        *(
+            (code, RefusalReason.AUTHENTICATION_REQUIRED, 1800.0)
+            for code in range(14, 24)
+        ),
+        *((code, RefusalReason.THIRD_PARTY_ID, 1800.0) for code in range(24, 27)),
+        (27, RefusalReason.ROUTER_REFUSED, 1800.0),
         (200, RefusalReason.ROUTER_REFUSED, 1800.0),
     ],
 )
 def test_floors_of_holds(
     code: ResultCode | int, reason: RefusalReason, floor: float
 ) -> None:
-    """7.4: 30 s for short errors and 30 min for long ones, whatever the server says."""
+    """7.4: 30 s for short errors and 30 min for long ones, whatever the server says.
+
+    RFC 7652 and 7843: codes of authentication and of third-party ids are long ones.
+    """
     refusal = refusal_of(code, lifetime=0, now=NOW)
     assert (refusal.reason, refusal.result_code) == (reason, code)
     assert refusal.retry_at == NOW + floor

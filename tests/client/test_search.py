@@ -35,12 +35,18 @@ class World:
         self.somebody_was_probed = asyncio.Event()
         self.waits: dict[str, float] = {}
         self.nonces: dict[str, bytes | None] = {}
+        self.interfaces: dict[str, str] = {}
         self.given_up: set[str] = set()
         self.dhcp_asked_on: list[str] | None = None
         self.dhcp_answers_all = True
 
     async def probe(
-        self, server: IPAddress, *, wait: float, nonce: bytes | None = None
+        self,
+        server: IPAddress,
+        *,
+        wait: float,
+        nonce: bytes | None = None,
+        interface: str = "",
     ) -> ProbeResult:
         """Stand for the real one; silence that is waited for takes no time here."""
         name = str(server)
@@ -48,6 +54,7 @@ class World:
         self.somebody_was_probed.set()
         self.waits[name] = wait
         self.nonces[name] = nonce
+        self.interfaces[name] = interface
         for _ in range(self.turns.get(name, 0)):
             await asyncio.sleep(0)
         if name not in self.outcomes:
@@ -228,6 +235,13 @@ async def test_told_where(world: World) -> None:
     world.told = [told(OTHER, interface="wlan0")]
     found = await world.ask(gateway(ROUTER), gateway(LINK_LOCAL, "wlan0"))
     assert [answer.gateway for answer in found.answers] == [gateway(OTHER, "wlan0")]
+
+
+async def test_told_server_is_asked_where_it_was_told(world: World) -> None:
+    """RFC 7291 7: on that interface; a default router where the routes lead."""
+    world.told = [told(OTHER, interface="eth1")]
+    await world.ask(gateway(ROUTER), gateway(THIRD, "eth1"), wait=0.05)
+    assert world.interfaces == {ROUTER: "", THIRD: "", OTHER: "eth1"}
 
 
 async def test_told_on_the_better_interface(world: World) -> None:

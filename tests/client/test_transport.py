@@ -234,7 +234,7 @@ async def test_failed_send_finds_another_way(monkeypatch: pytest.MonkeyPatch) ->
         with monkeypatch.context() as patch:
             patch.setattr(ServerSocket, "send", _raise(OSError("Invalid argument")))
             assert shell.transport._socket is not None
-            shell.transport._socket.path = (OURSELVES, "another")
+            shell.transport._socket.path = (OURSELVES, "", "another")
             shell.keeper.outbox = [b"lost"]
             shell.events.clear()
             shell.keeper.set_client_address = _and_then(  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from .codec import ResultCode
 from .events import ServerProtocol
 from .timing import (
     CHECK_INTERVAL,
@@ -22,6 +23,14 @@ from .timing import (
 
 # Some servers do not answer ANNOUNCE, or in NAT-PMP: so often it is tried.
 _ANNOUNCE_CHANCES = 2
+# What a server says that does not know PREFIX64, or has a bug with options.
+_OPTION_REFUSED = frozenset(
+    {
+        ResultCode.MALFORMED_REQUEST,
+        ResultCode.UNSUPP_OPTION,
+        ResultCode.MALFORMED_OPTION,
+    }
+)
 
 
 class Question(Enum):
@@ -52,6 +61,12 @@ class Check:
     nonce: bytes = b""
     """Of the PROBE that may still be answered, else empty."""
 
+    asks_prefix64: bool = False
+    """What was asked last asks for NAT64 prefixes, too. RFC 7225 4.3."""
+
+    _prefix64_is_known: bool = False
+    """The server has told prefixes: its silence is not the option's fault."""
+    _prefix64_is_refused: bool = False
     _request: Retransmission | None = None
     _asked: set[Question] = field(default_factory=set)
     _is_needed: bool = False
@@ -101,7 +116,7 @@ class Check:
         """
         first = self._request is None
         if first:
-            self._begin(protocol)
+            self._begin(protocol, over_ipv4=over_ipv4)
         questions: tuple[Question, ...]
         match protocol:
             case ServerProtocol.NAT_PMP if first and now >= self.retry_pcp_at:
@@ -126,6 +141,9 @@ class Check:
         due_at = request.sent(now=now)
         if due_at is None:
             self._request = None
+            self._prefix64_is_refused |= (
+                self.asks_prefix64 and not self._prefix64_is_known
+            )
             due_at = request.first_sent_at + CHECK_INTERVAL
         self.due_at = due_at
         return request
@@ -138,10 +156,31 @@ class Check:
             self._announces_in_vain += 1
         self._end(due_at=now + CHECK_INTERVAL)
 
-    def _begin(self, protocol: ServerProtocol | None) -> None:
+    def takes_prefixes(self, result_code: int, *, told: bool) -> bool:
+        """Note an answer; tell whether the prefixes in it are all there are.
+
+        `told` when there are any. A server that refuses to be asked for them is not
+        asked again before `allow_prefix64`.
+        """
+        self._prefix64_is_known |= told
+        if self.asks_prefix64 and result_code in _OPTION_REFUSED:
+            self._prefix64_is_refused = True
+        return told or (self.asks_prefix64 and result_code == ResultCode.SUCCESS)
+
+    def allow_prefix64(self) -> None:
+        """Ask for NAT64 prefixes again, for it may be another server by now."""
+        self._prefix64_is_refused = False
+
+    def _begin(self, protocol: ServerProtocol | None, *, over_ipv4: bool) -> None:
         self._is_needed = False
         self._asked = set()
         self.nonce = self.new_nonce()
+        # Not before it has answered: what it does not answer must not be the option.
+        self.asks_prefix64 = (
+            protocol is ServerProtocol.PCP
+            and not over_ipv4
+            and not self._prefix64_is_refused
+        )
         self._request = (
             nat_pmp_retransmission(self.jitter, limit=NAT_PMP_CHECK_TRANSMISSIONS)
             if protocol is ServerProtocol.NAT_PMP

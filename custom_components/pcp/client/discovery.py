@@ -31,7 +31,7 @@ __all__ = [
     "probe",
 ]
 
-# Seconds. A search must be over within 5 s, loading pyroute2 included.
+# Seconds. A search must be over within 5 s.
 _SEARCH_TIME = 4.5
 _SEARCH_MINIMUM = 1.0
 # What of it is kept for the anycast addresses, which come after the others.

@@ -50,6 +50,13 @@ class LeaseReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseKept:
+    """The server does not delete an unwanted mapping now: it may stay to its end."""
+
+    key: MappingKey
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseReappeared:
     """A late answer shows that a released mapping was made again. It is deleted."""
 
@@ -93,6 +100,7 @@ type Event = (
     | LeaseRefused
     | LeaseLost
     | LeaseReleased
+    | LeaseKept
     | LeaseReappeared
     | ServerReachable
     | ServerRestarted

@@ -6,6 +6,7 @@ reason to ask the server, at most once in ten seconds however many there are.
 
 from .pace import RoundPace
 from .timing import ANNOUNCE_WAIT, SILENCE, VERIFICATION_INTERVAL, Jitter
+from .wire import VersionAnswer
 
 # RFC 6887 14.1.3: a restart is announced up to ten times, the last time after 127.75 s.
 REPETITIONS = 128.0 + ANNOUNCE_WAIT
@@ -23,8 +24,9 @@ class Hearsay:
         self._round_is_owed = False
         self._round_at: float | None = None
         self._rounds = RoundPace()
+        self._doubted_at = float("-inf")
         self._doubt_until: float | None = None
-        self._doubted_version: int | None = None
+        self._doubted: VersionAnswer | None = None
 
     def next_at(self) -> float | None:
         """Return when one of the methods below has something to tell."""
@@ -83,29 +85,40 @@ class Hearsay:
 
     # Versions: the server may not speak PCP any more. RFC 6887 9.
 
-    def version_answer(self, version: int, *, now: float) -> bool:
+    def version_answer(self, answer: VersionAnswer, *, now: float) -> bool:
         """Take a version answer; tell whether the server is to be asked in PCP now.
 
-        Another one while that is not answered makes it certain.
+        Another one while that is not answered makes it certain. A router that comes
+        back without PCP announces itself, and then declines the question for which it
+        was: the doubt does not wait for ten seconds after that, but the announcement
+        after it waits for twenty.
         """
         if self._doubt_until is not None:
-            self._doubted_version = version
+            self._doubted = answer
             return False
-        if now < self._verified_at + VERIFICATION_INTERVAL:
+        earliest = self._verified_at
+        if self._verify_at is not None:
+            earliest += VERIFICATION_INTERVAL
+        if now < max(earliest, self._doubted_at + VERIFICATION_INTERVAL):
             return False
-        self._verified_at = now
+        self._verified_at = max(now, self._verified_at + VERIFICATION_INTERVAL)
+        if self._verify_at is not None:
+            self._verify_at = max(
+                self._verify_at, self._verified_at + VERIFICATION_INTERVAL
+            )
+        self._doubted_at = now
         self._doubt_until = now + SILENCE
         return True
 
     def pcp_answer(self) -> None:
         """Note that the server speaks PCP."""
         self._doubt_until = None
-        self._doubted_version = None
+        self._doubted = None
 
-    def take_version(self, *, now: float) -> int | None:
-        """Return the version that the server speaks instead of ours, once it is sure."""
+    def take_version(self, *, now: float) -> VersionAnswer | None:
+        """Return which version the server speaks instead of ours, once it is sure."""
         if self._doubt_until is None or now < self._doubt_until:
             return None
-        version = self._doubted_version
+        answer = self._doubted
         self.pcp_answer()
-        return version
+        return answer

@@ -4,8 +4,8 @@ Datagrams, wishes and the time go in; datagrams, news and the next wake-up come 
 The keeper has no socket, no clock and no randomness of its own. After any input its
 caller drains `next_event`, sends `datagrams_to_send` and wakes it at `next_wakeup`.
 
-The leases' own matters are in `leases`; here is the server they are on: its protocol,
-its epoch, its address, whether it answers, and what could be forged (`hearsay`).
+The leases' own matters are in `leases`, whether the server answers and in which
+protocol in `contact`; here is its epoch, its address, and what could be forged.
 """
 
 from collections import deque
@@ -13,31 +13,17 @@ from collections.abc import Callable
 
 from . import wire
 from .check import Check, Question
-from .codec import (
-    NAT_PMP_VERSION,
-    PCP_VERSION,
-    SERVER_PORT,
-    DecodeError,
-    IPAddress,
-    ResultCode,
-)
-from .events import (
-    Event,
-    ExternalAddressChanged,
-    ProtocolChanged,
-    ServerProtocol,
-    ServerReachable,
-    ServerRestarted,
-)
+from .codec import SERVER_PORT, DecodeError, IPAddress, ResultCode
+from .contact import Contact
+from .events import Event, ExternalAddressChanged, ServerProtocol, ServerRestarted
+from .external_address import is_another, told_by
 from .hearsay import Hearsay
-from .lease import Lease
 from .leases import Leases
 from .mapping import Grant, LeaseView, MappingKey, MappingWish
 from .pace import LossPace
-from .refusals import refusal_of
 from .sending import Sender
 from .server import Server, ServerView
-from .timing import PCP_RETRY_INTERVAL, ROUND_TRIP, Jitter
+from .timing import ROUND_TRIP, Jitter
 
 
 class Keeper:
@@ -66,9 +52,13 @@ class Keeper:
             jitter=jitter, new_nonce=nonce, due_at=now, retry_pcp_at=now
         )
         self._hearsay = Hearsay(jitter)
+        self._contact = Contact(
+            self._server, self._leases, self._check, self._hearsay, tell=tell
+        )
         self._losses = LossPace()
         self._aliases: frozenset[IPAddress] = frozenset()
         self._last_client_address: IPAddress | None = None
+        self._are_prefixes_doubted = False
 
     # What the caller may see.
 
@@ -82,6 +72,11 @@ class Keeper:
         """Return our address towards the server, None while there is no way to it."""
         return self._sender.client_address
 
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether the server has answered since we have our address."""
+        return self._contact.is_heard
+
     def server_view(self) -> ServerView:
         """Return the server as it is now."""
         return self._server.view()
@@ -93,7 +88,11 @@ class Keeper:
 
     def leases(self) -> tuple[LeaseView, ...]:
         """Return all leases as they are now, in the order of their mappings."""
-        return tuple(lease.view(now=self._now) for lease in self._leases.table)
+        return self._views(peers=False)
+
+    def peers(self) -> tuple[LeaseView, ...]:
+        """Return the leases on outgoing flows as they are now. RFC 6887 12."""
+        return self._views(peers=True)
 
     def next_event(self) -> Event | None:
         """Return the next piece of news, None when all is told."""
@@ -123,6 +122,7 @@ class Keeper:
     def want(self, wish: MappingWish, *, now: float, urgent: bool = True) -> None:
         """Ask for a mapping and keep it; of a known one only the terms are renewed.
 
+        A PeerWish is for an outgoing flow, which is kept alive so without any traffic.
         `urgent` when a person waits for it: it passes all holds and the queue. Raises
         ValueError, and changes nothing, when the nonce is not the known mapping's; one
         that is still being released is asked for with its new nonce after that.
@@ -131,9 +131,16 @@ class Keeper:
         self._leases.want(wish, now=now, urgent=urgent)
 
     def release(self, key: MappingKey, *, now: float) -> None:
-        """Delete a mapping; LeaseReleased tells when nothing of it is left."""
+        """Delete a mapping; LeaseReleased tells when nothing of it is left.
+
+        An outgoing flow's cannot be deleted: it runs out. RFC 6887 12.1.
+        """
         self._advance(now)
         self._leases.release(key, now=now)
+
+    def let_go(self, key: MappingKey) -> None:
+        """Forget a lease without a word to the server: somebody else sees to it."""
+        self._leases.let_go(key)
 
     def restore(
         self,
@@ -155,8 +162,13 @@ class Keeper:
         )
 
     def renew_all(self, *, now: float) -> None:
-        """Ask for everything again, holds or not, because a person says so."""
+        """Ask for everything again, holds or not, because a person says so.
+
+        A server that speaks NAT-PMP is asked in PCP, too. RFC 6887 9.
+        """
         self._advance(now)
+        self._check.retry_pcp_at = now
+        self._check.allow_prefix64()
         self._leases.ask_all(now=now, forced=True)
         self._check.restart(now=now)
 
@@ -171,9 +183,14 @@ class Keeper:
         if address == self._sender.client_address:
             return
         self._sender.client_address = address
-        if address is not None:
+        if address is None:
+            # Whom we cannot ask we do not hear, unless the way is soon there again.
+            self._server.expect_answer(since=now, now=now)
+        else:
             is_new = address != self._last_client_address
             self._last_client_address = address
+            self._contact.is_heard = False
+            self._forget_prefixes()
             self._leases.ask_all(now=now, forced=is_new)
             self._check.restart(now=now)
 
@@ -184,7 +201,7 @@ class Keeper:
     def connection_refused(self, *, now: float) -> None:
         """Take the ICMP message that nobody listens on the server's port."""
         self._advance(now)
-        self._fall_silent()
+        self._contact.fall_silent()
 
     def receive_datagram(self, data: bytes, *, now: float) -> None:
         """Take a datagram from the server's address and port. RFC 6887 8.3."""
@@ -195,7 +212,7 @@ class Keeper:
             case wire.StatusAnswer() as answer:
                 self._on_status_answer(answer)
             case wire.VersionAnswer() as answer:
-                self._on_version_answer(answer)
+                self._contact.take_version_answer(answer, now=now)
 
     def receive_announcement(
         self, data: bytes, source: IPAddress, source_port: int, *, now: float
@@ -218,10 +235,7 @@ class Keeper:
     def handle_timer(self, *, now: float) -> None:
         """Do what is due."""
         self._advance(now)
-        if (version := self._hearsay.take_version(now=now)) is not None:
-            self._speak_another(version)
-        if self._server.silent_at is not None and now >= self._server.silent_at:
-            self._fall_silent()
+        self._contact.handle_timer(now=now)
         if self._hearsay.take_verification(now=now):
             self._verify()
         if self._hearsay.take_round(now=now):
@@ -237,44 +251,21 @@ class Keeper:
     def _on_map_answer(self, answer: wire.MapAnswer) -> None:
         if answer.nonce == self._check.nonce:
             self._on_trusted(answer.spoken, answer.epoch_time)
-            if answer.assigned_external_address is not None:
-                self._set_external_address(answer.assigned_external_address)
+            self._set_external_address(answer.assigned_external_address)
+            self._take_prefixes(answer)
             self._check.answered(Question.PROBE, now=self._now)
             return
         lease = self._leases.of_answer(answer, now=self._now)
         if lease is None:
             return
         self._on_trusted(answer.spoken, answer.epoch_time)
-        if answer.result_code == ResultCode.SUCCESS:
-            self._look_at_address(lease, answer)
-        elif answer.result_code == ResultCode.NO_RESOURCES:
-            self._look_at_refusal(lease, answer)
-        self._leases.take_answer(lease, answer, now=self._now)
-
-    def _look_at_address(self, lease: Lease, answer: wire.MapAnswer) -> None:
-        """Take the server's external address from a grant.
-
-        A server may have several. The one that we call its own is that of the leases
-        that moved with it; another one is a reason to look at all of them.
-        """
-        address = answer.assigned_external_address
-        known, before = self._server.external_address, lease.suggested_external_address
-        is_pinhole = lease.key.internal_address.version == 6
-        if address is None or (is_pinhole and lease.wish.third_party):
-            return
-        if known in (None, before):
-            self._set_external_address(address)
-        elif address not in (known, before):
+        known = self._server.external_address
+        if is_another(answer, lease, known):
             self._begin_round()
-
-    def _look_at_refusal(self, lease: Lease, answer: wire.MapAnswer) -> None:
-        """Take the address for which a server behind another NAT maps nothing.
-
-        miniupnpd tells its private address then; RFC 6887 11.1 copies our suggestion.
-        """
-        address = answer.assigned_external_address
-        if address not in (None, lease.suggested_external_address):
-            self._set_external_address(address)
+        self._set_external_address(told_by(answer, lease, known))
+        if answer.nat64_prefixes:
+            self._take_prefixes(answer)
+        self._leases.take_answer(lease, answer, now=self._now)
 
     def _on_status_answer(self, answer: wire.StatusAnswer) -> None:
         spoken, epoch_time = answer.spoken, answer.epoch_time
@@ -294,53 +285,34 @@ class Keeper:
         if is_pcp and not in_line:
             # This answer has no nonce: one that has is asked for.
             self._check.answered(question, now=self._now)
-            self._hear()
+            self._contact.hear(now=self._now)
             self._verify()
             return
         self._on_trusted(spoken, epoch_time)
-        if answer.external_address is not None:
-            self._set_external_address(answer.external_address)
+        self._set_external_address(answer.external_address)
+        self._take_prefixes(answer)
         self._check.answered(question, now=self._now)
 
-    def _on_version_answer(self, answer: wire.VersionAnswer) -> None:
-        """Take the news that the server does not speak PCP version 2. RFC 6887 9."""
-        protocol = self._server.protocol
-        is_nat_pmp = protocol is ServerProtocol.NAT_PMP
-        if answer.version == PCP_VERSION:
-            # The answer to a NAT-PMP question, of a server that speaks PCP alone.
-            self._server.drop("version")
-            if is_nat_pmp:
-                self._check.retry_pcp_at = self._now
-                self._hearsay.announcement(in_line=False, now=self._now)
-        elif not self._check.awaits_pcp and (
-            is_nat_pmp or not any(lease.is_unanswered for lease in self._leases.table)
-        ):
-            self._server.drop("unasked")
-        elif is_nat_pmp:
-            self._hear()
-        elif protocol is None:
-            self._speak_another(answer.version)
-        elif self._hearsay.version_answer(answer.version, now=self._now):
-            self._check.restart(now=self._now)
-
     def _on_announcement(self, answer: wire.StatusAnswer) -> None:
+        """Let an announcement be verified.
+
+        One of NAT-PMP by a server that speaks PCP: miniupnpd sends these beside PCP's,
+        with an epoch of another count, or the server lost its PCP. RFC 6886 3.2.1.
+        """
         spoken = answer.spoken
-        if spoken is not ServerProtocol.PCP is self._server.protocol:
-            # miniupnpd sends these beside PCP's, with an epoch of another count.
-            self._server.drop("version")
-            return
         if spoken is ServerProtocol.PCP:
             self._check.retry_pcp_at = self._now
         in_line = self._server.epoch_is_valid(answer.epoch_time, spoken, now=self._now)
+        known = self._server.nat64_prefixes
+        if self.server.version == 6 and answer.nat64_prefixes not in ((), known):
+            in_line = False
+            self._check.allow_prefix64()
+            self._are_prefixes_doubted = True
         self._hearsay.announcement(in_line=in_line, now=self._now)
 
     def _on_trusted(self, spoken: ServerProtocol, epoch_time: int) -> None:
         """Take the protocol and the epoch of an answer to a question of ours."""
-        self._hear()
-        if spoken is ServerProtocol.PCP:
-            self._hearsay.pcp_answer()
-        if self._server.protocol is not spoken:
-            self._switch(spoken)
+        self._contact.hear_in(spoken, now=self._now)
         if not self._server.take_epoch(epoch_time, spoken, now=self._now):
             self._lose_all()
         elif self._hearsay.answered(now=self._now):
@@ -348,44 +320,9 @@ class Keeper:
 
     # The server as a whole.
 
-    def _hear(self) -> None:
-        """Note that the server is there; what it may have missed is asked again."""
-        is_news = self._server.hear(now=self._now)
-        self._check.put_off(now=self._now)
-        if is_news:
-            self._events.append(ServerReachable(True))
-            self._leases.ask_unanswered(now=self._now)
-
-    def _fall_silent(self) -> None:
-        if self._server.fall_silent():
-            self._events.append(ServerReachable(False))
-
-    def _switch(self, protocol: ServerProtocol) -> None:
-        """Speak another protocol from now on, and ask for everything in it."""
-        is_first = self._server.protocol is None
-        self._server.protocol = protocol
-        self._events.append(ProtocolChanged(protocol))
-        self._check.retry_pcp_at = self._now + PCP_RETRY_INTERVAL
-        if is_first and protocol is ServerProtocol.PCP:
-            self._leases.ask_refused_in_pcp(now=self._now)
-        else:
-            self._leases.ask_all(now=self._now, forced=True)
-            self._check.restart(now=self._now)
-
-    def _speak_another(self, version: int) -> None:
-        """Speak NAT-PMP if that is it, else wait for the server to learn PCP."""
-        self._hear()
-        if version == NAT_PMP_VERSION and self.server.version == 4:
-            self._switch(ServerProtocol.NAT_PMP)
-            return
-        self._server.protocol = None
-        refusal = refusal_of(ResultCode.UNSUPP_VERSION, lifetime=0, now=self._now)
-        self._leases.refuse_unanswered(refusal, now=self._now)
-        self._check.give_up(until=self._now + PCP_RETRY_INTERVAL)
-
-    def _set_external_address(self, address: IPAddress) -> None:
+    def _set_external_address(self, address: IPAddress | None) -> None:
         old = self._server.external_address
-        if address == old or address.version != self.server.version:
+        if address in (None, old) or address.version != self.server.version:
             return
         self._server.external_address = address
         self._events.append(ExternalAddressChanged(old, address))
@@ -401,6 +338,7 @@ class Keeper:
 
     def _lose_all(self) -> None:
         """Make every mapping again, for the server lost its state. RFC 6887 8.5."""
+        self._check.allow_prefix64()
         self._hearsay.loss(now=self._now)
         ask_at = self._losses.next_at(self._now)
         if ask_at > self._now:
@@ -414,10 +352,26 @@ class Keeper:
 
     def _verify(self) -> None:
         """Ask one question whose answer cannot be forged from outside our traffic."""
-        if self._server.protocol is not ServerProtocol.PCP or (
-            not self._leases.renew_one(now=self._now)
+        if (
+            self._are_prefixes_doubted
+            or self._server.protocol is not ServerProtocol.PCP
+            or not self._leases.renew_one(now=self._now)
         ):
+            self._are_prefixes_doubted = False
             self._check.restart(now=self._now, probe=True)
+
+    # NAT64 prefixes. RFC 7225 4.3.
+
+    def _take_prefixes(self, answer: wire.MapAnswer | wire.StatusAnswer) -> None:
+        """Take what the server's answer tells in place of what was known."""
+        prefixes = answer.nat64_prefixes
+        if self._check.takes_prefixes(answer.result_code, told=bool(prefixes)):
+            self._server.nat64_prefixes = prefixes
+
+    def _forget_prefixes(self) -> None:
+        """Ask anew: we may be in another network."""
+        self._server.nat64_prefixes = ()
+        self._check.allow_prefix64()
 
     def _send_due(self) -> None:
         """Send what is due: the requests whose turn it is, and the check."""
@@ -427,6 +381,13 @@ class Keeper:
             self._sender.send_check(self._check, granted=granted, now=self._now)
 
     # Small things.
+
+    def _views(self, *, peers: bool) -> tuple[LeaseView, ...]:
+        return tuple(
+            lease.view(now=self._now)
+            for lease in self._leases.table
+            if (lease.key.remote is not None) is peers
+        )
 
     def _advance(self, now: float) -> None:
         if now < self._now:

@@ -34,7 +34,8 @@ delete or a map request as `must_delete` says, and tells `sent`.
 
 from dataclasses import replace
 
-from .codec import IPAddress
+from .codec import IPAddress, Option, OptionCode
+from .map_options import codes_of, has_optional
 from .mapping import Grant, LeaseState, LeaseView, MappingKey, MappingWish, Refusal
 from .timing import (
     CHECK_INTERVAL,
@@ -53,6 +54,7 @@ class Lease:
     """One mapping: what is wanted, what was granted, and when to act."""
 
     __slots__ = (
+        "_asked_sources",
         "_asked_until",
         "_copies",
         "_granted_at",
@@ -63,11 +65,19 @@ class Lease:
         "_renewals",
         "_unanswered_at",
         "action_at",
+        "asked_options",
+        "asks_singly",
         "awaiting",
+        "echoed_options",
+        "followers",
         "giving_back",
         "grant",
+        "is_urgent",
+        "leader",
         "lifetime_limit",
+        "port_count",
         "refusal",
+        "removes_filters",
         "suggested_external_address",
         "suggested_external_port",
         "wanted",
@@ -86,6 +96,22 @@ class Lease:
         self.suggested_external_address = wish.suggested_external_address
         self.lifetime_limit: int | None = None
         """Seconds that are asked for at most, whatever the wish."""
+        self.leader: Lease | None = None
+        """Whose requests are for this mapping, too: it asks for nothing itself."""
+        self.followers: list[Lease] = []
+        """Those that this one leads. RFC 7753."""
+        self.port_count: int | None = None
+        """Ports that the last request was for, or that were granted; None at first."""
+        self.asks_singly = False
+        """It was answered as a mapping of one port, and leads and follows nobody."""
+        self.is_urgent = False
+        """A person waits, should it have to ask itself."""
+        self.asked_options: tuple[Option, ...] = ()
+        """Those of the last request; a repetition has the same."""
+        self.echoed_options: frozenset[int] = frozenset()
+        """The codes of those that came back with the last grant. It proves nothing."""
+        self.removes_filters = False
+        """The server may have other filters than are wished for. RFC 6887 13.3."""
         self.action_at: float | None = None
         """When the next request is due, monotonic seconds."""
         self.awaiting: Retransmission | None = None
@@ -104,6 +130,7 @@ class Lease:
         """Until when it may exist by what the server has told."""
         self._made_since_sent = False
         """A grant was heard after the last delete was sent."""
+        self._asked_sources = wish.allowed_sources
 
     # What it is.
 
@@ -141,7 +168,9 @@ class Lease:
     @property
     def open_until(self) -> float | None:
         """Return until when the mapping may exist on the server, monotonic seconds."""
-        times = (self._granted_until, self._asked_until)
+        times = [self._granted_until, self._asked_until]
+        if self.leader is not None:
+            times.append(self.leader.open_until)
         return max((at for at in times if at is not None), default=None)
 
     @property
@@ -158,6 +187,7 @@ class Lease:
         """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""
         return (
             self.state is LeaseState.GRANTED
+            and self.leader is None
             and max(self._held_until, self._last_sent_at + MINIMUM_RENEWAL_GAP) <= now
         )
 
@@ -187,6 +217,8 @@ class Lease:
             grant=self.grant,
             refusal=self.refusal,
             open_until=self.open_until if self.is_open(now=now) else None,
+            filter_echoed=self._is_echoed(OptionCode.FILTER),
+            description_echoed=self._is_echoed(OptionCode.DESCRIPTION),
         )
 
     # What is wished for.
@@ -255,6 +287,7 @@ class Lease:
         self._last_sent_at = now
         self._made_since_sent = False
         if not self.must_delete:
+            self._asked_sources = self.wish.allowed_sources
             self._copies += 1
             self._unanswered_at = now
             self._asked_until = max(
@@ -279,6 +312,9 @@ class Lease:
         self._answered()
         self._free()
         self.grant = grant
+        self.removes_filters = False
+        self.port_count = grant.port_range.count if grant.port_range else 1
+        self.asks_singly = grant.port_range is None
         self.suggested_external_port = grant.assigned_external_port
         self.suggested_external_address = grant.assigned_external_address
         self._granted_until = grant.expires_at
@@ -332,6 +368,7 @@ class Lease:
         self._answered()
         self._granted_until = None
         self.giving_back = False
+        self.removes_filters = False
         if self.refusal is not None and now < self.refusal.retry_at:
             self.action_at = self.refusal.retry_at
         elif self.wanted:
@@ -352,6 +389,16 @@ class Lease:
         else:
             self._plan_renewal(jitter)
 
+    def forget_assigned(self) -> bool:
+        """Suggest what the wish does again; tell whether that is something else."""
+        suggested = self.suggested_external_port, self.suggested_external_address
+        self.suggested_external_port = self.wish.suggested_external_port
+        self.suggested_external_address = self.wish.suggested_external_address
+        return suggested != (
+            self.suggested_external_port,
+            self.suggested_external_address,
+        )
+
     def hold(self, refusal: Refusal) -> None:
         """Wait with a request for a new mapping: the server said no to another."""
         self.awaiting = None
@@ -366,6 +413,7 @@ class Lease:
     def lost(self) -> None:
         """Take the news that the mapping is gone; holds end, for it is a new server."""
         self.grant = None
+        self.asks_singly = False
         self._free()
 
     def ran_out(self, *, now: float) -> None:
@@ -403,12 +451,131 @@ class Lease:
             self.suggested_external_port = grant.assigned_external_port
             self.suggested_external_address = grant.assigned_external_address
             self._granted_until = max(grant.expires_at, open_until or 0.0)
+            if self.leads:
+                self.port_count = grant.port_range.count if grant.port_range else 1
             if wanted and grant.expires_at > now:
                 self.grant = grant
                 self._granted_at = grant.expires_at - grant.lifetime
         self._ask_at(now)
 
+    # Several ports at once. RFC 7753.
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether its requests may be for the ports that follow, too."""
+        ports = self.wish.port_range
+        return ports is not None and ports.first == self.key.internal_port
+
+    @property
+    def port_count_to_delete(self) -> int:
+        """Return for how many ports it may be on the server."""
+        ports = self.wish.port_range
+        most = ports.count if ports is not None and self.leads else 1
+        return self.port_count or most
+
+    def reaches(self, lease: Lease) -> bool:
+        """Tell whether the last request, or what it made, is for another's port, too."""
+        offset = lease.key.internal_port - self.key.internal_port
+        return 0 < offset < self.port_count_to_delete
+
+    def begin_request(self, *, may_be_set: bool, now: float) -> None:
+        """Decide on a new request: for how many ports, and whether filters go first.
+
+        A set is deleted as one: what may be there of more ports than are wanted now
+        is given back first, unless the protocol knows no sets.
+        """
+        if not may_be_set:
+            self.port_count = 1
+        elif self.creates:
+            count = self._wanted_count()
+            if (self.port_count or 1) > count and self.is_open(now=now):
+                self.giving_back = True
+            else:
+                self.port_count = count
+        if self.is_open(now=now) and self._asked_sources != self.wish.allowed_sources:
+            self.removes_filters = True
+
+    def follow(self, leader: Lease) -> None:
+        """Leave the asking to another one."""
+        self.pause()
+        self.leader = leader
+        leader.followers.append(self)
+        if leader.port_count and leader.reaches(self):
+            self._granted_until = None
+
+    def leave(self, *, now: float) -> None:
+        """Ask for itself from now on."""
+        leader = self.leader
+        assert leader is not None
+        leader.followers.remove(self)
+        self.leader = None
+        may_last = leader.open_until
+        if self.grant is not None:
+            self._granted_until = self.grant.expires_at
+        elif may_last is not None and leader.reaches(self):
+            self._granted_until = max(self._granted_until or 0.0, may_last)
+        self._ask_at(now)
+
+    def separate(self) -> None:
+        """Follow nobody, and ask for nothing because of it."""
+        if self.leader is not None:
+            self._granted_until = self.open_until
+            self.leader.followers.remove(self)
+            self.leader = None
+
+    def granted_along(self, grant: Grant) -> None:
+        """Take what was granted to the one that it follows."""
+        self._answered()
+        self._free()
+        self.grant = grant
+        self.is_urgent = False
+        self.asks_singly = False
+        self.suggested_external_port = grant.assigned_external_port
+        self.suggested_external_address = grant.assigned_external_address
+        self._granted_until = None
+
+    def remake(self, *, now: float) -> None:
+        """Delete a set of which not all is wanted any more, and ask for the rest."""
+        self._granted_until = self.open_until
+        self._answered()
+        self.grant = None
+        self.giving_back = True
+        self._ask_at(now)
+
+    # What the server makes of options. RFC 6887 7.3.
+
+    @property
+    def asked_optional(self) -> bool:
+        """Tell whether the last request had options that a server may ignore."""
+        return has_optional(codes_of(self.asked_options))
+
+    def ask_otherwise(self, *, now: float) -> None:
+        """Ask at once without the options for which a request was refused.
+
+        Whoever refuses the form of a request has refused each copy of it.
+        """
+        if not self.must_delete:
+            self._answered()
+        at = now
+        if self.grant is not None:
+            at = max(at, self._last_sent_at + MINIMUM_RENEWAL_GAP)
+        self.is_urgent = True
+        self._ask_at(at)
+
     # Small things.
+
+    def _wanted_count(self) -> int:
+        ports = {it.key.internal_port for it in self.followers if it.wanted}
+        count = 1
+        while self.key.internal_port + count in ports:
+            count += 1
+        return count
+
+    def _is_echoed(self, code: OptionCode) -> bool | None:
+        answered = self.leader or self
+        if answered.grant is None or code not in codes_of(answered.asked_options):
+            return None
+        return code in answered.echoed_options
 
     def _free(self) -> None:
         """End all holds."""
@@ -417,7 +584,10 @@ class Lease:
 
     def _ask_at(self, at: float) -> None:
         self.awaiting = None
-        self.action_at = at
+        waits = self.leader is not None or (
+            self.must_delete and self.wish.ends_by_itself
+        )
+        self.action_at = None if waits else at
 
     def _answered(self) -> None:
         self.pause()

@@ -10,6 +10,7 @@ from .codec import IPAddress, ResultCode
 from .events import (
     Event,
     LeaseGranted,
+    LeaseKept,
     LeaseLost,
     LeaseReappeared,
     LeaseRefused,
@@ -17,7 +18,9 @@ from .events import (
     ServerProtocol,
 )
 from .lease import Lease
+from .map_options import CANARY, codes_of, granted_set, has_optional
 from .mapping import Grant, LeaseState, MappingKey, MappingWish, Refusal
+from .port_sets import PortSets, is_part, part_of
 from .refusals import port_taken, refusal_of
 from .sending import Sender
 from .server import Server
@@ -28,6 +31,8 @@ from .wire import MapAnswer
 # Some servers do not delete an IPv6 pinhole that was renewed (miniupnpd 2.3.1): where
 # that was seen, a door that cannot be closed does not stay open for longer.
 PINHOLE_LIFETIME = 600
+
+_OPTION_ERRORS = (ResultCode.UNSUPP_OPTION, ResultCode.MALFORMED_OPTION)
 
 
 class Leases:
@@ -47,6 +52,7 @@ class Leases:
         self._sender = sender
         self._jitter = jitter
         self._tell = tell
+        self._sets = PortSets(self.table, server)
         self._successors: dict[MappingKey, MappingWish] = {}
         self._keeps_pinholes = False
 
@@ -60,12 +66,17 @@ class Leases:
             lease = self._begin(wish)
             lease.ask_again(now=now)
         elif lease.wish.nonce == wish.nonce:
+            had_ports = lease.wish.port_range
             lease.want(wish, now=now, urgent=urgent)
+            if wish.port_range != had_ports:
+                self._remake(lease.leader or lease, now=now)
         elif lease.wanted:
             raise ValueError("the nonce of a mapping does not change")
         else:
             self._successors[wish.key] = wish
             return
+        lease.is_urgent = urgent
+        self._place(lease, now=now)
         self._plan(lease, now=now, urgent=urgent)
 
     def release(self, key: MappingKey, *, now: float) -> None:
@@ -75,7 +86,19 @@ class Leases:
         if lease is None or not lease.wanted:
             return
         lease.release(now=now)
+        if lease.leader is not None and lease.leader.wanted:
+            self._remake(lease.leader, now=now)
+        if lease.wish.ends_by_itself:
+            self._sender.settle(lease)
         self._plan(lease, now=now, urgent=True)
+
+    def let_go(self, key: MappingKey) -> None:
+        """Forget a lease; it is neither deleted nor remembered."""
+        self._successors.pop(key, None)
+        if (lease := self.table.remove(key)) is not None:
+            self._sender.forget(lease)
+            for it in [lease, *lease.followers]:
+                it.separate()
 
     def restore(
         self,
@@ -89,6 +112,7 @@ class Leases:
         """Take up a lease of an earlier life; raises ValueError when it is known."""
         lease = self._begin(wish)
         lease.restore(wanted=wanted, grant=grant, open_until=open_until, now=now)
+        self._place(lease, now=now)
         self._plan(lease, now=now)
 
     # Answers.
@@ -108,6 +132,8 @@ class Leases:
             answer.result_code == ResultCode.SUCCESS
             and address is not None
             and address.version != client_address.version
+            # RFC 6887 12.4: behind a NAT64 the two may differ.
+            and answer.remote is None
         ):
             self._server.drop("address")
             return None
@@ -122,6 +148,9 @@ class Leases:
 
     def take_answer(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         """Take what the server says of a mapping. RFC 6887 11.4, RFC 6886 3.3."""
+        if lease.leader is not None and lease.wanted:
+            # It had asked for itself before.
+            lease.leave(now=now)
         if answer.result_code != ResultCode.SUCCESS:
             self._on_error(lease, answer, now=now)
         elif lease.must_delete:
@@ -169,6 +198,7 @@ class Leases:
         """Ask for everything again; `forced` before the end of holds, too."""
         if forced:
             self._sender.create_hold = None
+        self._place_all(now=now)
         for lease in self.table:
             if self._sender.can_ask(lease):
                 self._ask_again(lease, now=now, forced=forced)
@@ -196,7 +226,12 @@ class Leases:
 
     def renew_one(self, *, now: float) -> bool:
         """Renew one mapping at once, or repeat a request for one; tell if there is one."""
-        candidates = [lease for lease in self.table if self._sender.can_ask(lease)]
+        # miniupnpd adds a rule for every PEER: it is no cheap question.
+        candidates = [
+            lease
+            for lease in self.table
+            if self._sender.can_ask(lease) and not lease.wish.ends_by_itself
+        ]
         granted = (lease for lease in candidates if lease.may_renew(now=now))
         requested = (
             lease
@@ -219,6 +254,8 @@ class Leases:
             if lease.state is LeaseState.GRANTED:
                 self._tell(LeaseLost(lease.key))
             lease.lost()
+        self._place_all(now=now)
+        for lease in self.table:
             request = lease.awaiting
             if request is None or request.last_sent_at + ROUND_TRIP <= now:
                 lease.ask_again(now=now)
@@ -252,26 +289,69 @@ class Leases:
             lease.lifetime_limit = PINHOLE_LIFETIME
 
     def _on_success(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
+        if CANARY in answer.options:
+            self._server.manners.echoes = True
         previous = lease.grant
-        grant = self._grant(answer, now=now)
+        grant = self._grant(lease, answer, now=now)
         if not lease.accepts(grant.assigned_external_port):
             self._give_back(lease, grant, now=now)
         elif previous is None or lease.is_unanswered or _differ(grant, previous):
             self._sender.settle(lease)
             lease.granted(grant, now=now, jitter=self._jitter)
+            lease.echoed_options = codes_of(answer.options)
             self._tell(LeaseGranted(lease.key, grant, previous))
+            self._share(lease, grant, now=now)
         # Else a copy, which must not make it seem to live longer. RFC 6887 8, 14.2.
 
-    def _grant(self, answer: MapAnswer, *, now: float) -> Grant:
+    def _grant(self, lease: Lease, answer: MapAnswer, *, now: float) -> Grant:
         address = answer.assigned_external_address
         if answer.spoken is ServerProtocol.NAT_PMP:
             address = self._server.external_address
+        port_range, before = granted_set(
+            lease.asked_options,
+            answer.options,
+            internal_port=lease.key.internal_port,
+        )
         return Grant(
             assigned_external_address=address,
-            assigned_external_port=answer.assigned_external_port,
+            assigned_external_port=answer.assigned_external_port + before,
             lifetime=_lifetime(answer),
             expires_at=now + _lifetime(answer),
+            port_range=port_range,
         )
+
+    def _share(self, leader: Lease, grant: Grant, *, now: float) -> None:
+        """Let others have their part of a grant, or ask themselves. RFC 7753 4.2, 6.4.
+
+        A set with a port that is not wanted any more is deleted, and made anew.
+        """
+        followers = sorted(leader.followers, key=lambda lease: lease.key.order)
+        parts = [lease for lease in followers if is_part(lease, grant) and lease.wanted]
+        if grant.port_range and len(parts) + 1 < grant.port_range.count:
+            self._remake(leader, now=now)
+            return
+        for lease in followers:
+            if lease in parts:
+                previous, part = lease.grant, part_of(grant, lease)
+                lease.granted_along(part)
+                self._tell(LeaseGranted(lease.key, part, previous))
+            else:
+                self._lose(lease)
+
+    def _remake(self, leader: Lease, *, now: float) -> None:
+        """Delete a set, if it is one, and ask again for what is wanted of it."""
+        if leader.grant is None or leader.grant.port_range is None:
+            return
+        self._lose(leader)
+        for lease in leader.followers:
+            self._lose(lease)
+        leader.remake(now=now)
+        self._plan(leader, now=now, urgent=True)
+
+    def _lose(self, lease: Lease) -> None:
+        if lease.grant is not None:
+            lease.grant = None
+            self._tell(LeaseLost(lease.key))
 
     def _give_back(self, lease: Lease, grant: Grant, *, now: float) -> None:
         refusal = port_taken(now=now)
@@ -293,6 +373,7 @@ class Leases:
         else:
             # The seconds that are left may have been cut to whole ones.
             lease.deletion_lasts(expires_at=expires_at + 1.0)
+            self._tell(LeaseKept(lease.key))
 
     def _on_error(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         """Take a refusal. RFC 6887 8.3, 11.4.
@@ -300,24 +381,71 @@ class Leases:
         miniupnpd says NO_RESOURCES where there is nothing to delete; the hold of 11.4
         would punish the next wish for it.
         """
+        if answer.result_code in _OPTION_ERRORS and (
+            self._was_about_options(lease, answer, now=now)
+        ):
+            return
         is_full = answer.result_code == ResultCode.NO_RESOURCES
         refusal = refusal_of(answer.result_code, lifetime=answer.lifetime, now=now)
         if not lease.must_delete:
             if is_full:
                 self._sender.create_hold = refusal
-            self._refuse(lease, refusal)
+            if not self._asks_otherwise(lease, answer, now=now):
+                self._refuse(lease, refusal)
             return
         self._sender.settle(lease)
+        if lease.wish.ends_by_itself:
+            return
         if is_full:
             lease.deleted(now=now)
             return
         lease.deletion_refused(refusal)
+        self._tell(LeaseKept(lease.key))
         if answer.result_code == ResultCode.NOT_AUTHORIZED:
             self._keeps_pinholes = True
             for other in self.table:
                 self._limit(other)
 
+    def _asks_otherwise(self, lease: Lease, answer: MapAnswer, *, now: float) -> bool:
+        """Ask for any address and port where PEER cannot have the ones it had.
+
+        It implies PREFER_FAILURE; what it answers so was lost. RFC 6887 12.1, 12.3.
+        """
+        if not (
+            answer.remote is not None
+            and answer.result_code == ResultCode.CANNOT_PROVIDE_EXTERNAL
+            and lease.forget_assigned()
+        ):
+            return False
+        self._sender.settle(lease)
+        if lease.grant is not None:
+            self._tell(LeaseLost(lease.key))
+        lease.lost()
+        lease.ask_again(now=now)
+        return True
+
+    def _was_about_options(
+        self, lease: Lease, answer: MapAnswer, *, now: float
+    ) -> bool:
+        """Ask again, once, without the options that a server may ignore.
+
+        From then on they are left out. Late copies of such a refusal, which have the
+        options that it was about (RFC 6887 7.3), mean nothing more.
+        """
+        if not lease.asked_optional:
+            is_copy = has_optional(codes_of(answer.options))
+            if is_copy:
+                self._server.drop("stale")
+            return is_copy
+        self._server.manners.refuses = True
+        self._sender.settle(lease)
+        lease.ask_otherwise(now=now)
+        return True
+
     def _refuse(self, lease: Lease, refusal: Refusal) -> None:
+        if lease.followers and lease.grant is None:
+            # The other ports may be had one by one.
+            lease.asks_singly = True
         self._sender.settle(lease)
         lease.refused(refusal, jitter=self._jitter)
         self._tell(LeaseRefused(lease.key, refusal))
@@ -329,15 +457,55 @@ class Leases:
         self._plan(lease, now=now, urgent=urgent)
 
     def _plan(self, lease: Lease, *, now: float, urgent: bool = False) -> None:
-        """Let a lease be sent when it is due, or go when nothing of it is left."""
+        """Let a lease be sent when it is due, or go when nothing of it is left.
+
+        Those that follow it are planned, too.
+        """
+        if lease.leader is None and lease.is_urgent:
+            urgent, lease.is_urgent = True, False
         if not lease.is_over(now=now):
+            if lease.leader is not None:
+                self._sender.settle(lease)
             self._sender.plan(lease, now=now, urgent=urgent)
-            return
+        else:
+            self._end(lease, now=now)
+        for follower in sorted(lease.followers, key=lambda it: it.key.order):
+            self._sets.place(follower, now=now)
+            self._plan(follower, now=now)
+
+    def _end(self, lease: Lease, *, now: float) -> None:
+        for follower in lease.followers:
+            self._lose(follower)
+        if lease.leader is not None:
+            lease.leave(now=now)
         self.table.end(lease, now=now)
         self._sender.forget(lease)
         self._tell(LeaseReleased(lease.key))
         if (wish := self._successors.pop(lease.key, None)) is not None:
             self.want(wish, now=now, urgent=True)
+
+    def _place(self, lease: Lease, *, now: float) -> None:
+        """Find out who asks for a new lease, and for those that it can lead."""
+        self._sets.place(lease, now=now)
+        self._take_part(lease)
+        for member in self._sets.members(lease):
+            if self._sets.place(member, now=now):
+                self._take_part(member)
+                self._plan(member, now=now)
+
+    def _place_all(self, *, now: float) -> None:
+        for lease in self.table:
+            if self._sets.place(lease, now=now):
+                self._plan(lease, now=now)
+
+    def _take_part(self, lease: Lease) -> None:
+        """Take what the one that a lease follows was granted before."""
+        grant = lease.leader.grant if lease.leader else None
+        if grant is not None and lease.wanted and is_part(lease, grant):
+            previous, part = lease.grant, part_of(grant, lease)
+            lease.granted_along(part)
+            if part != previous:
+                self._tell(LeaseGranted(lease.key, part, previous))
 
 
 def _lifetime(answer: MapAnswer) -> int:

@@ -37,6 +37,28 @@ class MappingKey:
             int(self.internal_address),
         )
 
+    @property
+    def remote(self) -> tuple[IPAddress, int] | None:
+        """Return the only remote host and port it is for, None when for anyone."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortRange:
+    """Consecutive ports that one mapping may be for. RFC 7753."""
+
+    first: int
+    count: int
+    """2 at least."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no range; raises ValueError."""
+        if not (self.count >= 2 and 0 < self.first <= 65536 - self.count):
+            raise ValueError("no range of ports")
+
+    def __contains__(self, port: int) -> bool:
+        return 0 <= port - self.first < self.count
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingWish:
@@ -64,16 +86,37 @@ class MappingWish:
     allowed_sources: tuple[IPv4Network | IPv6Network, ...] = ()
     """Who may come in, of the mapping's IP version; empty is anyone. RFC 6887 13.3."""
 
+    description: str = ""
+    """What the server may show of it, of any length. RFC 7220."""
+
+    port_range: PortRange | None = None
+    """The internal ports that may be asked for together with it. RFC 7753.
+
+    Each of them has a wish of its own; the first one's request may be for all.
+    """
+
     def __post_init__(self) -> None:
-        """Refuse sources that would be left out: fewer filters are a wider door."""
+        """Refuse what cannot be asked for; raises ValueError.
+
+        Sources that were left out would be a wider door.
+        """
         version = self.key.internal_address.version
         if any(network.version != version for network in self.allowed_sources):
             raise ValueError("allowed sources of another IP version")
+        if self.port_range and (
+            self.exact or self.key.internal_port not in self.port_range
+        ):
+            raise ValueError("a range that its ports cannot share")
 
     @property
     def needs_pcp(self) -> bool:
         """Tell whether NAT-PMP cannot express it and would open something else."""
         return self.third_party or bool(self.allowed_sources)
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Tell whether it cannot be deleted but only runs out."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +133,12 @@ class Grant:
     expires_at: float
     """Monotonic seconds."""
 
+    port_range: PortRange | None = None
+    """The internal ports that it is for, where it is for more than one. RFC 7753.
+
+    All are renewed and deleted by the first one's requests.
+    """
+
 
 class RefusalReason(StrEnum):
     """Why a mapping is not to be had, in the words the user's texts are keyed by."""
@@ -103,6 +152,8 @@ class RefusalReason(StrEnum):
     EXTERNAL_PORT_TAKEN = "external_port_taken"
     NETWORK_FAILURE = "network_failure"
     ADDRESS_MISMATCH = "address_mismatch"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    THIRD_PARTY_ID = "third_party_id"
     ROUTER_REFUSED = "router_refused"
 
 
@@ -142,3 +193,11 @@ class LeaseView:
 
     None when it cannot. Later than `grant` tells while a request is unanswered.
     """
+
+    filter_echoed: bool | None = None
+    """Whether the last grant's answer had the FILTER asked for, which proves nothing.
+
+    None where none was asked for, or nothing granted; the same for DESCRIPTION.
+    """
+
+    description_echoed: bool | None = None

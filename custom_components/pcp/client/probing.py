@@ -43,16 +43,23 @@ def new_nonce() -> bytes:
 
 
 async def probe(
-    server: IPAddress, *, wait: float = 4.0, nonce: bytes | None = None
+    server: IPAddress,
+    *,
+    wait: float = 4.0,
+    nonce: bytes | None = None,
+    interface: str = "",
 ) -> ProbeResult:
     """Find out what a host speaks, opening nothing on it.
 
     An answer ends it at once, silence after `wait` seconds. Probes of several addresses
-    of one server share a nonce (RFC 7488 3); it is a new one unless given.
+    of one server share a nonce (RFC 7488 3); it is a new one unless given. `interface`
+    is the one to ask on (RFC 7291 7), else it is as the routes lead.
     """
     pace = min(1.0, wait / FOUR_ROUNDS)
     try:
-        conversation = _Conversation(server, pace=pace, nonce=nonce or new_nonce())
+        conversation = _Conversation(
+            server, pace=pace, nonce=nonce or new_nonce(), interface=interface
+        )
     except OSError:
         return ProbeResult(outcome=ProbeOutcome.UNREACHABLE, server=server)
     with closing(conversation), suppress(TimeoutError):
@@ -64,11 +71,16 @@ async def probe(
 class _Conversation:
     """One interview over a socket; raises OSError where there is no way to the host."""
 
-    def __init__(self, server: IPAddress, *, pace: float, nonce: bytes) -> None:
+    def __init__(
+        self, server: IPAddress, *, pace: float, nonce: bytes, interface: str
+    ) -> None:
         self.settled = asyncio.Event()
         self._server = server
         self._socket = ServerSocket(
-            server, on_datagram=self._on_datagram, on_error=self._on_error
+            server,
+            on_datagram=self._on_datagram,
+            on_error=self._on_error,
+            interface=interface,
         )
         self._interview = Interview(
             client_address=self._socket.local_address, nonce=nonce

@@ -13,6 +13,19 @@ _REASONS: dict[int, RefusalReason] = {
     ResultCode.USER_EX_QUOTA: RefusalReason.QUOTA_EXCEEDED,
     ResultCode.CANNOT_PROVIDE_EXTERNAL: RefusalReason.CANNOT_PROVIDE_EXTERNAL,
     ResultCode.ADDRESS_MISMATCH: RefusalReason.ADDRESS_MISMATCH,
+    # RFC 7652: we have no way to authenticate.
+    **dict.fromkeys(
+        range(ResultCode.INITIATION, ResultCode.AUTHENTICATION_REPLY + 1),
+        RefusalReason.AUTHENTICATION_REQUIRED,
+    ),
+    # RFC 7843: nor to name the network that another device is in.
+    **dict.fromkeys(
+        range(
+            ResultCode.THIRD_PARTY_ID_UNKNOWN,
+            ResultCode.UNSUPP_THIRD_PARTY_ID_LENGTH + 1,
+        ),
+        RefusalReason.THIRD_PARTY_ID,
+    ),
 }
 _FLOORS: dict[int, float] = {
     ResultCode.NETWORK_FAILURE: SHORT_HOLD,

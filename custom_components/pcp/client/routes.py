@@ -1,26 +1,24 @@
 """Default gateways and neighbours, asked of the kernel over netlink.
 
-pyroute2 is loaded when first needed and everything here blocks: call it in a thread.
-Where there is no netlink the answers are empty.
+There can be many: call it in a thread. Where there is no netlink the answers are empty.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
-import logging
+from ipaddress import IPv6Address
 import socket
-from typing import Any
 
 from .codec import IPAddress
+from .netlink import Entry, Kind, dump, hops
 from .udp import scope_index
 
-_LOGGER = logging.getLogger(__name__)
-
 # <linux/rtnetlink.h>
+_RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH, _RTA_TABLE = 4, 5, 6, 9, 15
 _TABLE_MAIN = 254
 _TYPE_UNICAST = 1
 _HOP_UNUSABLE = 0x01 | 0x10  # dead, link down
 # <linux/neighbour.h>
+_NDA_DST, _NDA_LLADDR = 1, 2
 _NEIGHBOUR_UNUSABLE = 0x01 | 0x20  # incomplete, failed
 _NO_MAC = "00:00:00:00:00:00"
 
@@ -45,7 +43,7 @@ def default_gateways() -> list[Gateway]:
     router at home that is wanted.
     """
     found: dict[tuple[IPAddress, int], Gateway] = {}
-    for gateway in sorted(_gateways(_ask(_dump_routes)), key=_preference):
+    for gateway in sorted(_gateways(dump(Kind.ROUTES)), key=_preference):
         found.setdefault((gateway.address, gateway.interface_index), gateway)
     return list(found.values())
 
@@ -69,7 +67,7 @@ class Neighbour:
 
 def neighbours() -> list[Neighbour]:
     """Return the hosts whose MAC address the kernel knows: it has talked to them."""
-    return list(_neighbours(_ask(_dump_neighbours)))
+    return list(_neighbours(dump(Kind.NEIGHBOURS)))
 
 
 def neighbour_mac(address: IPAddress) -> str | None:
@@ -138,70 +136,42 @@ def _gateway_identities(
     return _identities(gateway.address, gateway.interface_index, known)
 
 
-def _ask(dump: Callable[[Any], Iterable[Any]]) -> list[Any]:
-    try:
-        from pyroute2 import IPRoute, NetlinkError  # type: ignore[import-untyped]
-    except ImportError:
-        return []
-    try:
-        with IPRoute() as netlink:
-            return list(dump(netlink))
-    except (OSError, NetlinkError) as err:
-        _LOGGER.debug("The kernel's tables cannot be read: %s", err)
-        return []
-
-
-def _dump_routes(netlink: Any) -> Iterator[Any]:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        yield from netlink.route("dump", family=family, table=_TABLE_MAIN)
-
-
-def _dump_neighbours(netlink: Any) -> Iterator[Any]:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        yield from netlink.neigh("dump", family=family)
-
-
-def _neighbours(entries: Iterable[Any]) -> Iterator[Neighbour]:
+def _neighbours(entries: Iterable[Entry]) -> Iterator[Neighbour]:
     for entry in entries:
-        attributes = dict(entry["attrs"])
-        address = attributes.get("NDA_DST")
-        mac = str(attributes.get("NDA_LLADDR", _NO_MAC)).lower()
-        if address and mac != _NO_MAC and not entry["state"] & _NEIGHBOUR_UNUSABLE:
-            yield Neighbour(
-                address=ip_address(address), interface_index=entry["ifindex"], mac=mac
-            )
+        _, index, state, *_ = entry.fields
+        address = entry.address(_NDA_DST)
+        mac = entry.attributes.get(_NDA_LLADDR, b"").hex(":")
+        if address and mac and mac != _NO_MAC and not state & _NEIGHBOUR_UNUSABLE:
+            yield Neighbour(address=address, interface_index=index, mac=mac)
 
 
-def _gateways(routes: Iterable[Any]) -> Iterator[Gateway]:
+def _gateways(routes: Iterable[Entry]) -> Iterator[Gateway]:
     for route in routes:
-        if route["dst_len"] or route["type"] != _TYPE_UNICAST:
+        _, length, _, _, table, _, _, kind, flags = route.fields
+        table = route.number(_RTA_TABLE, table)
+        if length or kind != _TYPE_UNICAST or table != _TABLE_MAIN:
             continue
-        attributes = dict(route["attrs"])
-        metric = attributes.get("RTA_PRIORITY", 0)
+        metric = route.number(_RTA_PRIORITY)
         yield from _hop(
-            attributes.get("RTA_GATEWAY"),
-            attributes.get("RTA_OIF"),
-            route["flags"],
-            metric,
+            route.address(_RTA_GATEWAY), route.number(_RTA_OIF), flags, metric
         )
-        for hop in attributes.get("RTA_MULTIPATH", ()):
-            gateway = dict(hop["attrs"]).get("RTA_GATEWAY")
-            yield from _hop(gateway, hop["oif"], hop["flags"], metric)
+        for hop in hops(route.attributes.get(_RTA_MULTIPATH, b"")):
+            flags, _, index = hop.fields
+            yield from _hop(hop.address(_RTA_GATEWAY), index, flags, metric)
 
 
 def _hop(
-    gateway: str | None, index: int | None, flags: int, metric: int
+    address: IPAddress | None, index: int, flags: int, metric: int
 ) -> Iterator[Gateway]:
     """Yield the gateway, unless the route has none or the way there is down."""
-    if gateway is None or index is None or flags & _HOP_UNUSABLE:
+    if address is None or flags & _HOP_UNUSABLE:
         return
     try:
         interface = socket.if_indextoname(index)
     except OSError:
         return
-    address = ip_address(gateway)
     if isinstance(address, IPv6Address) and address.is_link_local:
-        address = IPv6Address(f"{gateway}%{interface}")
+        address = IPv6Address(f"{address}%{interface}")
     yield Gateway(
         address=address, interface=interface, interface_index=index, metric=metric
     )

@@ -151,17 +151,21 @@ class Search:
                 interface_index=told.interface_index,
                 metric=0,
             )
-            result = await self._probe_told(address, wait=turn, nonce=nonce)
+            result = await self._probe_told(
+                address, wait=turn, nonce=nonce, interface=told.interface
+            )
             if self._take(ServerSource.DHCP, rank, gateway, result):
                 return
 
     async def _probe_told(
-        self, address: IPAddress, *, wait: float, nonce: bytes
+        self, address: IPAddress, *, wait: float, nonce: bytes, interface: str
     ) -> ProbeResult:
         """Probe an address, unless that is being done or has been done."""
         running = self._probes.get(address)
         if running is None:
-            task = self._tasks.create_task(probe(address, wait=wait, nonce=nonce))
+            task = self._tasks.create_task(
+                probe(address, wait=wait, nonce=nonce, interface=interface)
+            )
             self._probes[address] = task
             return await task
         await asyncio.wait([running], timeout=wait)

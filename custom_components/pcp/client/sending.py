@@ -12,6 +12,7 @@ from .check import Check, Question
 from .codec import IPAddress, ResultCode
 from .events import Event, LeaseRefused, ServerProtocol
 from .lease import Lease
+from .map_options import deletion_options, mapping_options
 from .mapping import Refusal
 from .refusals import refusal_of
 from .server import Server
@@ -115,6 +116,8 @@ class Sender:
         if spoken is ServerProtocol.NAT_PMP and lease.wish.needs_pcp:
             self._refuse_in_nat_pmp(lease, now=now)
             return
+        if lease.awaiting is None:
+            self._begin_request(lease, spoken, now=now)
         self._post(self._request(lease, spoken))
         schedule = None if single else self._schedule(lease, spoken)
         lease.sent(schedule, now=now, jitter=self._jitter)
@@ -149,21 +152,50 @@ class Sender:
         for question in questions:
             match question:
                 case Question.ANNOUNCE:
-                    data = wire.announce_request(client_address=client_address)
+                    data = wire.announce_request(
+                        client_address=client_address, prefix64=check.asks_prefix64
+                    )
                 case Question.PROBE:
                     data = wire.probe_request(
-                        client_address=client_address, nonce=check.nonce
+                        client_address=client_address,
+                        nonce=check.nonce,
+                        prefix64=check.asks_prefix64,
                     )
                 case Question.EXTERNAL_ADDRESS:
                     data = wire.external_address_request()
             self._post(data)
         self._server.watch(check.sent(now=now), now=now)
 
+    def _begin_request(
+        self, lease: Lease, spoken: ServerProtocol, *, now: float
+    ) -> None:
+        """Decide what a request asks for; its repetitions ask for the same."""
+        is_nat_pmp = spoken is ServerProtocol.NAT_PMP
+        lease.begin_request(may_be_set=not is_nat_pmp, now=now)
+        if is_nat_pmp:
+            lease.asked_options = ()
+        elif lease.must_delete:
+            lease.asked_options = deletion_options(
+                lease.wish,
+                port_count=lease.port_count_to_delete,
+                manners=self._server.manners,
+            )
+        else:
+            lease.asked_options = mapping_options(
+                lease.wish,
+                port_count=lease.port_count or 1,
+                removes_filters=lease.removes_filters,
+                manners=self._server.manners,
+            )
+
     def _request(self, lease: Lease, spoken: ServerProtocol) -> bytes:
         assert self.client_address is not None
         if lease.must_delete:
             return wire.delete_request(
-                spoken, lease.wish, client_address=self.client_address
+                spoken,
+                lease.wish,
+                client_address=self.client_address,
+                options=lease.asked_options,
             )
         return wire.map_request(
             spoken,
@@ -172,6 +204,7 @@ class Sender:
             lifetime=lease.requested_lifetime,
             suggested_external_port=lease.suggested_external_port,
             suggested_external_address=lease.suggested_external_address,
+            options=lease.asked_options,
         )
 
     def _schedule(self, lease: Lease, spoken: ServerProtocol) -> Retransmission:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from .codec import IPAddress
 from .epoch import nat_pmp_epoch_is_valid, pcp_epoch_is_valid
 from .events import ServerProtocol
+from .map_options import OptionManners
+from .nat64 import Nat64Prefix
 from .timing import ROUND_TRIP, SILENCE, Retransmission
 
 
@@ -32,6 +34,9 @@ class ServerView:
     requests: int
     """Datagrams sent."""
 
+    nat64_prefixes: tuple[Nat64Prefix, ...]
+    """How hosts behind it reach IPv4 over IPv6, where it tells. RFC 7225."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Server:
@@ -45,6 +50,8 @@ class Server:
     epoch_time: int | None = None
     drops: Counter[str] = field(default_factory=Counter)
     requests: int = 0
+    manners: OptionManners = field(default_factory=OptionManners)
+    nat64_prefixes: tuple[Nat64Prefix, ...] = ()
     heard_at: float = float("-inf")
     """When it last answered, monotonic seconds."""
 
@@ -66,8 +73,9 @@ class Server:
         return not was_reachable
 
     def fall_silent(self) -> bool:
-        """Note that it does not answer; tell whether that is news."""
+        """Note that it does not answer; tell whether that is news. RFC 7225 4.3."""
         self.silent_at = None
+        self.nat64_prefixes = ()
         was_reachable, self.reachable = self.reachable, False
         return was_reachable is not False
 
@@ -107,6 +115,8 @@ class Server:
     ) -> bool:
         """Record an answer's epoch time, valid or not; tell which. RFC 6887 8.5."""
         is_valid = self.epoch_is_valid(epoch_time, spoken, now=now)
+        if not is_valid:
+            self.manners.forget()
         if self.started_at is None or not is_valid:
             self.started_at = now - epoch_time
         self.epoch_time = epoch_time
@@ -124,4 +134,5 @@ class Server:
             epoch_time=self.epoch_time,
             drops=dict(self.drops),
             requests=self.requests,
+            nat64_prefixes=self.nat64_prefixes,
         )

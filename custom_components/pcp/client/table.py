@@ -49,8 +49,7 @@ class Table:
     def end(self, lease: Lease, *, now: float) -> None:
         """Let a lease go, and remember it for a while."""
         wish = lease.wish
-        del self._by_key[wish.key]
-        del self._by_nonce[wish.nonce]
+        self.remove(wish.key)
         self._ended = {
             nonce: ended
             for nonce, ended in self._ended.items()
@@ -58,12 +57,19 @@ class Table:
         }
         self._ended[wish.nonce] = _Ended(wish, now + REMEMBERED)
 
+    def remove(self, key: MappingKey) -> Lease | None:
+        """Let a lease go at once, and return it."""
+        lease = self._by_key.pop(key, None)
+        if lease is not None:
+            del self._by_nonce[lease.wish.nonce]
+        return lease
+
     def knows_nonce(self, nonce: bytes | None) -> bool:
         """Tell whether a nonce is one of ours."""
         return nonce in self._by_nonce
 
     def of_answer(self, answer: MapAnswer, client_address: IPAddress) -> Lease | None:
-        """Return the lease that an answer is for. RFC 6887 11.4, RFC 6886 3.3."""
+        """Return the lease that an answer is for. RFC 6887 11.4, 12.4, RFC 6886 3.3."""
         if answer.nonce is not None:
             lease = self._by_nonce.get(answer.nonce)
             return lease if lease and _is_of(answer, lease.key) else None
@@ -114,4 +120,8 @@ class Table:
 
 
 def _is_of(answer: MapAnswer, key: MappingKey) -> bool:
-    return (answer.protocol, answer.internal_port) == (key.protocol, key.internal_port)
+    return (answer.protocol, answer.internal_port, answer.remote) == (
+        key.protocol,
+        key.internal_port,
+        key.remote,
+    )

@@ -26,7 +26,8 @@ class Transport:
     """Run one keeper on the network; to be made inside the running event loop.
 
     `on_event` gets every event of the keeper in order, `on_pumped` is called after
-    each pump. Both may call `pump` again.
+    each pump. Both may call `pump` again. `source` is the address of ours to ask from,
+    and no other; without it the transport follows the kernel's choice.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Transport:
         *,
         on_event: Callable[[Event], None],
         on_pumped: Callable[[], None] | None = None,
+        source: IPAddress | None = None,
     ) -> None:
         self._keeper = keeper
+        self._source = source
         self._on_event = on_event
         self._on_pumped = on_pumped
         self._loop = asyncio.get_running_loop()
@@ -206,6 +209,7 @@ class Transport:
                 self._keeper.server,
                 on_datagram=self._on_datagram,
                 on_error=self._on_error,
+                source=self._source,
             )
         except OSError as err:
             _LOGGER.debug("No way to the server: %s", err)

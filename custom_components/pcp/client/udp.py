@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 import logging
+import os
 import socket
 import struct
 import sys
 from typing import Any
 
 from .codec import SERVER_PORT, IPAddress
+from .ways import interfaces_to
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -104,7 +106,9 @@ class ServerSocket:
     """A UDP socket connected to a server's port 5351, from a random port of ours.
 
     Being connected, it takes datagrams from that address and port only (RFC 6887 8.3)
-    and learns of ICMP refusals. Raises OSError where there is no way to the server.
+    and learns of ICMP refusals. `source` is the address of ours to ask from, and
+    `interface` the one to ask on; without them as `ways` and the kernel choose. Raises
+    OSError where there is no way to the server.
     """
 
     local_address: IPAddress
@@ -116,12 +120,14 @@ class ServerSocket:
         *,
         on_datagram: Callable[[bytes], None],
         on_error: Callable[[OSError], None],
+        source: IPAddress | None = None,
+        interface: str = "",
     ) -> None:
-        self._sock = _connect(server)
+        self._sock, interface = _connect(server, source, interface)
         name = self._sock.getsockname()
         self.local_address = type(server)(name[0])
         # A link-local server is another one when its interface came back anew.
-        self.path = (self.local_address, self._sock.getpeername())
+        self.path = (self.local_address, interface, self._sock.getpeername())
         self._reader = DatagramReader(
             self._sock,
             on_datagram=lambda data, _: on_datagram(data),
@@ -151,17 +157,49 @@ def scope_index(address: IPAddress) -> int:
     return int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
 
 
-def _connect(server: IPAddress) -> socket.socket:
+def _connect(
+    server: IPAddress, source: IPAddress | None = None, interface: str = ""
+) -> tuple[socket.socket, str]:
+    """Return a socket, and the interface that it is bound to."""
+    interfaces = [interface] if interface else interfaces_to(server, source)
+    if len(interfaces) > 1:
+        # The kernel's routes tell which of them is the better one.
+        interfaces.sort(key=lambda it: it not in _chosen_interfaces(server))
+    error = OSError("no interface")
+    for name in interfaces or [""]:
+        try:
+            return _connect_on(name, server, source), name
+        except OSError as err:
+            error = err
+    raise error
+
+
+def _chosen_interfaces(server: IPAddress) -> list[str]:
+    try:
+        with _connect_on("", server, None) as sock:
+            chosen = type(server)(sock.getsockname()[0])
+    except OSError:
+        return []
+    return interfaces_to(server, chosen)
+
+
+def _connect_on(
+    interface: str, server: IPAddress, source: IPAddress | None
+) -> socket.socket:
     if isinstance(server, IPv4Address):
+        index = 0
         sock = _datagram_socket(socket.AF_INET)
         peer: tuple[Any, ...] = (str(server), SERVER_PORT)
-        source = None
     else:
         index = scope_index(server)
         sock = _datagram_socket(socket.AF_INET6)
         peer = (str(IPv6Address(int(server))), SERVER_PORT, 0, index)
-        source = _global_source(server, index)
+        if source is None:
+            index = index or (socket.if_nametoindex(interface) if interface else 0)
+            source = _global_source(server, index)
     try:
+        if interface:
+            _bind_to(sock, interface)
         if source is not None:
             sock.bind((str(source), 0))
         sock.connect(peer)
@@ -169,6 +207,16 @@ def _connect(server: IPAddress) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _bind_to(sock: socket.socket, interface: str) -> None:
+    try:
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(interface)
+        )
+    except PermissionError:
+        # Linux before 5.7 lets root only; then the routes decide.
+        _LOGGER.debug("Not bound to the interface %s", interface)
 
 
 def _datagram_socket(family: socket.AddressFamily) -> socket.socket:

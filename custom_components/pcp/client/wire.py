@@ -15,7 +15,6 @@ from .codec import (
     DropReason,
     ExternalAddressRequest,
     ExternalAddressResponse,
-    Filter,
     IPAddress,
     MapRequest,
     MapResponse,
@@ -23,6 +22,8 @@ from .codec import (
     NatPmpMapResponse,
     NatPmpResult,
     Option,
+    PeerRequest,
+    PeerResponse,
     ResultCode,
     ThirdParty,
     decode_nat_pmp_response,
@@ -32,6 +33,8 @@ from .codec import (
 )
 from .events import ServerProtocol
 from .mapping import MappingWish, Protocol
+from .nat64 import PREFIX64_QUESTION, Nat64Prefix, nat64_prefixes
+from .peer import PeerWish
 
 # RFC 6887 11.6: the discard port, to learn the external address and open nothing.
 _DISCARD_PORT = 9
@@ -61,6 +64,10 @@ class MapAnswer:
     assigned_external_address: IPAddress | None
     """None where the answer does not tell it."""
     lifetime: int
+    remote: tuple[IPAddress, int] | None = None
+    """The other end that PEER is for; None in an answer to MAP."""
+    nat64_prefixes: tuple[Nat64Prefix, ...] = ()
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class StatusAnswer:
     result_code: ResultCode | int
     epoch_time: int
     external_address: IPAddress | None
+    nat64_prefixes: tuple[Nat64Prefix, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,8 @@ class VersionAnswer:
 
     version: int
     """What it speaks; 0 is NAT-PMP."""
+    lifetime: int = 0
+    """Seconds for which it is so; 0 where the answer does not tell."""
 
 
 type Answer = MapAnswer | StatusAnswer | VersionAnswer
@@ -92,16 +102,37 @@ def map_request(
     lifetime: int,
     suggested_external_port: int,
     suggested_external_address: IPAddress | None,
+    options: tuple[Option, ...] = (),
 ) -> bytes:
-    """Return the request that makes or renews a mapping. RFC 6887 11.2, RFC 6886 3.3."""
+    """Return the request that makes or renews a mapping.
+
+    RFC 6887 11.2 and, of a PeerWish, 12.2; RFC 6886 3.3, which has no options.
+    """
     key = wish.key
     if spoken is ServerProtocol.NAT_PMP:
         return encode_nat_pmp(
             NatPmpMapRequest(
                 protocol=key.protocol,
                 internal_port=key.internal_port,
-                suggested_external_port=suggested_external_port,
+                # MikroTik's server refuses to choose a port itself.
+                suggested_external_port=suggested_external_port or key.internal_port,
                 lifetime=lifetime,
+            )
+        )
+    if isinstance(wish, PeerWish):
+        return encode(
+            PeerRequest(
+                client_address=client_address,
+                lifetime=lifetime,
+                nonce=wish.nonce,
+                protocol=key.protocol,
+                internal_port=key.internal_port,
+                suggested_external_port=suggested_external_port,
+                suggested_external_address=suggested_external_address
+                or unspecified(key.internal_address),
+                remote_port=wish.key.remote_port,
+                remote_address=wish.key.remote_address,
+                options=_about_others(options, client_address),
             )
         )
     return encode(
@@ -114,15 +145,23 @@ def map_request(
             suggested_external_port=suggested_external_port,
             suggested_external_address=suggested_external_address
             or unspecified(key.internal_address),
-            options=(*_third_party(wish), *_filters(wish)),
+            options=_about_others(options, client_address),
         )
     )
 
 
 def delete_request(
-    spoken: ServerProtocol, wish: MappingWish, *, client_address: IPAddress
+    spoken: ServerProtocol,
+    wish: MappingWish,
+    *,
+    client_address: IPAddress,
+    options: tuple[Option, ...] = (),
 ) -> bytes:
-    """Return the request that deletes a mapping. RFC 6887 15.1, RFC 6886 3.4."""
+    """Return the request that deletes a mapping. RFC 6887 15.1, RFC 6886 3.4.
+
+    NAT-PMP's "delete all" (port 0) is never asked for: it would close what other
+    programs of this host have opened.
+    """
     key = wish.key
     if spoken is ServerProtocol.NAT_PMP:
         return encode_nat_pmp(
@@ -138,14 +177,19 @@ def delete_request(
             protocol=key.protocol,
             internal_port=key.internal_port,
             suggested_external_address=unspecified(key.internal_address),
-            options=_third_party(wish),
+            options=_about_others(options, client_address),
         )
     )
 
 
-def announce_request(*, client_address: IPAddress) -> bytes:
-    """Return PCP's question for the epoch. RFC 6887 14.1.2."""
-    return encode(AnnounceRequest(client_address=client_address))
+def announce_request(*, client_address: IPAddress, prefix64: bool = False) -> bytes:
+    """Return PCP's question for the epoch. RFC 6887 14.1.2.
+
+    `prefix64` asks for NAT64 prefixes, too. RFC 7225 4.3.
+    """
+    return encode(
+        AnnounceRequest(client_address=client_address, options=_prefix64(prefix64))
+    )
 
 
 def external_address_request() -> bytes:
@@ -153,10 +197,13 @@ def external_address_request() -> bytes:
     return encode_nat_pmp(ExternalAddressRequest())
 
 
-def probe_request(*, client_address: IPAddress, nonce: bytes) -> bytes:
+def probe_request(
+    *, client_address: IPAddress, nonce: bytes, prefix64: bool = False
+) -> bytes:
     """Return a PCP request that opens nothing and may tell the external address.
 
     It deletes what was never made: UDP port 9 with a fresh nonce. RFC 6887 11.6.
+    `prefix64` asks for NAT64 prefixes, too. RFC 7225 4.3.
     """
     return encode(
         MapRequest(
@@ -166,6 +213,7 @@ def probe_request(*, client_address: IPAddress, nonce: bytes) -> bytes:
             protocol=Protocol.UDP,
             internal_port=_DISCARD_PORT,
             suggested_external_address=unspecified(client_address),
+            options=_prefix64(prefix64),
         )
     )
 
@@ -176,9 +224,12 @@ def read(data: bytes) -> Answer:
         return _read_nat_pmp(data)
     response = decode_response(data)
     if response.result_code == ResultCode.UNSUPP_VERSION:
-        return VersionAnswer(version=response.version)
+        return VersionAnswer(version=response.version, lifetime=response.lifetime)
     match response:
-        case MapResponse():
+        case MapResponse() | PeerResponse():
+            remote = None
+            if isinstance(response, PeerResponse):
+                remote = (response.remote_address, response.remote_port)
             return MapAnswer(
                 spoken=ServerProtocol.PCP,
                 result_code=response.result_code,
@@ -191,6 +242,9 @@ def read(data: bytes) -> Answer:
                     response.assigned_external_address
                 ),
                 lifetime=response.lifetime,
+                remote=remote,
+                nat64_prefixes=nat64_prefixes(response.options),
+                options=response.options,
             )
         case AnnounceResponse():
             return StatusAnswer(
@@ -198,6 +252,7 @@ def read(data: bytes) -> Answer:
                 result_code=response.result_code,
                 epoch_time=response.epoch_time,
                 external_address=None,
+                nat64_prefixes=nat64_prefixes(response.options),
             )
         case _:
             raise DecodeError(DropReason.OPCODE, "an answer to nothing that we ask")
@@ -240,16 +295,16 @@ def _read_nat_pmp(data: bytes) -> Answer:
             raise DecodeError(DropReason.OPCODE, "an error that names no mapping")
 
 
-def _third_party(wish: MappingWish) -> tuple[Option, ...]:
-    """Return the option that goes with every request for the mapping."""
-    if not wish.third_party:
-        return ()
-    return (ThirdParty(internal_address=wish.key.internal_address),)
+def _about_others(
+    options: tuple[Option, ...], client_address: IPAddress
+) -> tuple[Option, ...]:
+    """Leave out a THIRD_PARTY that names ourselves. RFC 6887 13.1."""
+    ourselves = ThirdParty(internal_address=client_address)
+    return tuple(option for option in options if option != ourselves)
 
 
-def _filters(wish: MappingWish) -> tuple[Option, ...]:
-    """Return the options that go with all but deletes. RFC 6887 13.3."""
-    return tuple(Filter.from_network(network) for network in wish.allowed_sources)
+def _prefix64(asked: bool) -> tuple[Option, ...]:
+    return (PREFIX64_QUESTION,) if asked else ()
 
 
 def _specified(address: IPAddress) -> IPAddress | None:

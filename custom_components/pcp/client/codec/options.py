@@ -5,6 +5,7 @@ known code in a response. In a request a malformed one is an error.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from struct import Struct
@@ -111,7 +112,7 @@ class Prefix64:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortSet:
-    """A mapping of consecutive ports. RFC 7753 4.1."""
+    """A mapping of consecutive ports. RFC 7753 4."""
 
     size: int
     """1-65535 ports; 65535 in a request: as many as possible."""
@@ -317,15 +318,21 @@ def _decode_prefix64(data: bytes) -> Prefix64 | None:
 
 
 def _decode_ipv4_prefixes(data: bytes) -> tuple[IPv4Network, ...]:
-    """Return the list behind a NAT64 prefix; raises ValueError where it is none."""
+    """Return the list behind a NAT64 prefix; raises ValueError where it is none.
+
+    What is no prefix in it is passed over, unless nothing else is in it. RFC 7225 4.3.
+    """
     entries = data[_COUNT.size :]
     count = int.from_bytes(data[: _COUNT.size])
     if len(data) < _COUNT.size or len(entries) != count * _IPV4_PREFIX.size:
         raise ValueError("IPv4 prefix count")
-    return tuple(
-        IPv4Network((octets, prefix_length))
-        for prefix_length, octets in _IPV4_PREFIX.iter_unpack(entries)
-    )
+    prefixes = []
+    for prefix_length, octets in _IPV4_PREFIX.iter_unpack(entries):
+        with suppress(ValueError):
+            prefixes.append(IPv4Network((octets, prefix_length)))
+    if entries and not prefixes:
+        raise ValueError("no IPv4 prefix")
+    return tuple(prefixes)
 
 
 def _encode_port_set(option: PortSet) -> bytes:

@@ -1,0 +1,126 @@
+"""Whether a server answers, and which protocol it speaks with us. RFC 6887 9."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .check import Check
+from .codec import NAT_PMP_VERSION, PCP_VERSION, ResultCode
+from .events import Event, ProtocolChanged, ServerProtocol, ServerReachable
+from .hearsay import Hearsay
+from .leases import Leases
+from .refusals import refusal_of
+from .server import Server
+from .timing import PCP_RETRY_INTERVAL, SHORT_HOLD
+from .wire import VersionAnswer
+
+
+class Contact:
+    """The contact with one server. All times are monotonic seconds."""
+
+    def __init__(
+        self,
+        server: Server,
+        leases: Leases,
+        check: Check,
+        hearsay: Hearsay,
+        *,
+        tell: Callable[[Event], None],
+    ) -> None:
+        """Begin with nothing heard."""
+        self._server = server
+        self._leases = leases
+        self._check = check
+        self._hearsay = hearsay
+        self._tell = tell
+        self.is_heard = False
+        """Whether the server has answered since we have our address."""
+
+    def handle_timer(self, *, now: float) -> None:
+        """Do what is due."""
+        if (answer := self._hearsay.take_version(now=now)) is not None:
+            self._speak_another(answer, now=now)
+        if self._server.silent_at is not None and now >= self._server.silent_at:
+            self.fall_silent()
+
+    # Whether it answers.
+
+    def hear(self, *, now: float) -> None:
+        """Note that the server is there; what it may have missed is asked again."""
+        self.is_heard = True
+        is_news = self._server.hear(now=now)
+        self._check.put_off(now=now)
+        if is_news:
+            self._tell(ServerReachable(True))
+            self._leases.ask_unanswered(now=now)
+
+    def fall_silent(self) -> None:
+        """Note that the server does not answer."""
+        if self._server.fall_silent():
+            self._tell(ServerReachable(False))
+
+    # What it speaks.
+
+    def hear_in(self, protocol: ServerProtocol, *, now: float) -> None:
+        """Note an answer to a question of ours, and the protocol that it is in."""
+        self.hear(now=now)
+        if protocol is ServerProtocol.PCP:
+            self._hearsay.pcp_answer()
+        if self._server.protocol is not protocol:
+            self._switch(protocol, now=now)
+
+    def take_version_answer(self, answer: VersionAnswer, *, now: float) -> None:
+        """Take the news that the server does not speak PCP version 2."""
+        protocol = self._server.protocol
+        is_nat_pmp = protocol is ServerProtocol.NAT_PMP
+        if answer.version == PCP_VERSION:
+            # The answer to a NAT-PMP question, of a server that speaks PCP alone.
+            self._server.drop("version")
+            if is_nat_pmp:
+                self._check.retry_pcp_at = now
+                self._hearsay.announcement(in_line=False, now=now)
+        elif not self._check.awaits_pcp and (
+            is_nat_pmp or not any(lease.is_unanswered for lease in self._leases.table)
+        ):
+            self._server.drop("unasked")
+        elif is_nat_pmp:
+            self.hear(now=now)
+        elif protocol is None:
+            self._speak_another(answer, now=now)
+        elif self._hearsay.version_answer(answer, now=now):
+            self._check.restart(now=now)
+
+    def _switch(self, protocol: ServerProtocol, *, now: float) -> None:
+        """Speak another protocol from now on, and ask for everything in it."""
+        is_first = self._server.protocol is None
+        self._server.protocol = protocol
+        self._tell(ProtocolChanged(protocol))
+        self._check.retry_pcp_at = now + PCP_RETRY_INTERVAL
+        if is_first and protocol is ServerProtocol.PCP:
+            self._leases.ask_refused_in_pcp(now=now)
+        else:
+            self._leases.ask_all(now=now, forced=True)
+            self._check.restart(now=now)
+
+    def _speak_another(self, answer: VersionAnswer, *, now: float) -> None:
+        """Speak NAT-PMP if that is it, else wait for the server to learn PCP.
+
+        Ours is the lowest version of PCP: there is no next lower one to try.
+        """
+        self.hear(now=now)
+        is_ipv4 = self._server.address.version == 4
+        if answer.version == NAT_PMP_VERSION and is_ipv4:
+            self._switch(ServerProtocol.NAT_PMP, now=now)
+            return
+        self._server.protocol = None
+        retry_at = now + _seconds_to_wait(answer)
+        refusal = refusal_of(ResultCode.UNSUPP_VERSION, lifetime=0, now=now)
+        refusal = replace(refusal, retry_at=retry_at)
+        self._leases.refuse_unanswered(refusal, now=now)
+        self._check.give_up(until=retry_at)
+
+
+def _seconds_to_wait(answer: VersionAnswer) -> float:
+    """Return when PCP is tried again: the answer's lifetime, half an hour at most."""
+    if not answer.lifetime:
+        return PCP_RETRY_INTERVAL
+    return max(SHORT_HOLD, min(answer.lifetime, PCP_RETRY_INTERVAL))

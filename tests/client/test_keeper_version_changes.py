@@ -1,0 +1,194 @@
+"""Routers that speak another protocol than before: how soon it is noticed."""
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from custom_components.pcp.client.codec import (
+    AnnounceRequest,
+    ExternalAddressRequest,
+    MapRequest,
+    NatPmpMapRequest,
+)
+from custom_components.pcp.client.events import (
+    LeaseRefused,
+    ProtocolChanged,
+    ServerProtocol,
+)
+from custom_components.pcp.client.hearsay import Hearsay
+from custom_components.pcp.client.mapping import LeaseState
+from custom_components.pcp.client.wire import VersionAnswer
+from tests.simulated_router import PERSONALITIES, RouterCore
+
+from .keeper_world import World, started, started_nat_pmp
+from .scripted_server import (
+    EXTERNAL,
+    START,
+    key_of,
+    pcp_version_answer,
+    version_answer,
+    wish_of,
+)
+
+PCP, NAT_PMP = ServerProtocol.PCP, ServerProtocol.NAT_PMP
+# RFC 6887 14.1.3: the wait after an announcement; and how long PCP may be silent.
+NOTICED_WITHIN = 5.0 + 4.0 + 0.5
+
+
+def joined(name: str, *, seed: int = 0) -> tuple[World, RouterCore]:
+    """Return a world with a router of some kind, an hour old, with three leases."""
+    router = RouterCore(PERSONALITIES[name], external_address=EXTERNAL, now=START)
+    world = World(router=router, latency=0.02, jitter=Random(seed).random)
+    for port in (1, 2, 3):
+        world.want(wish_of(port))
+    world.run_for(3600.0)
+    world.events.clear()
+    world.new()
+    return world, router
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_router_that_comes_back_without_pcp(seed: int) -> None:
+    """9: its notice, one question, its answer, four seconds: then NAT-PMP is spoken."""
+    world, router = joined("rfc", seed=seed)
+    router.personality = PERSONALITIES["nat_pmp_only"]
+    router.reboot(now=world.now)
+    world.run_for(NOTICED_WITHIN)
+    assert [type(event) for event in world.events].count(ProtocolChanged) == 1
+    assert world.keeper.server_view().protocol is NAT_PMP
+    world.run_for(5.0)
+    assert all(view.state is LeaseState.GRANTED for view in world.keeper.leases())
+    assert len(router.mappings) == 3
+
+
+def test_doubt_right_after_a_verification() -> None:
+    """9: a version answer to our own question is not put off for an announcement's sake."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.announce()
+    world.run_for(2.5)
+    world.receive(world.answer_to(world.new()[-1].message))
+    world.run_for(4.0)
+    world.want(wish_of(2))
+    world.new()
+    world.receive(version_answer())
+    (check,) = (sent.message for sent in world.new() if sent.is_check)
+    assert isinstance(check, AnnounceRequest)
+    world.receive(version_answer())
+    world.run_for(4.0)
+    assert world.keeper.server_view().protocol is NAT_PMP
+
+
+def test_announcements_wait_for_a_doubt_that_did_not() -> None:
+    """9, 14.1.3: on average one verification in ten seconds, whatever is forged."""
+    world = started(wish_of(lifetime=86_400))
+    world.run_for(60.0)
+    world.new()
+    begin = world.now
+    for _ in range(1200):
+        world.announce(world.announcement(epoch_time=7))
+        world.want(wish_of(9))
+        world.receive(version_answer())
+        world.release(key_of(9))
+        world.run_for(0.1)
+        for sent in world.new():
+            world.receive(world.answer_to(sent.message))
+    asked = [sent for sent in world.sent if sent.at > begin and sent.is_check]
+    verified = [at for at in world.times_of_maps() if at > begin]
+    assert len(asked) + len(verified) <= 120 / 10 + 1
+    assert world.keeper.server_view().protocol is PCP
+
+
+def test_doubt_is_paid_for_by_the_next_announcement() -> None:
+    """9, 14.1.3: two questions at once, and then none for twice as long."""
+    hearsay = Hearsay(lambda: 0.0)
+    hearsay.announcement(in_line=False, now=100.0)
+    assert hearsay.take_verification(now=100.0)
+    assert hearsay.version_answer(VersionAnswer(version=0), now=100.1)
+    hearsay.pcp_answer()
+    hearsay.announcement(in_line=False, now=101.0)
+    assert not hearsay.take_verification(now=119.9)
+    assert hearsay.take_verification(now=120.0)
+
+
+def test_forged_version_answers_only() -> None:
+    """9: one verification in ten seconds, and none for nothing between."""
+    world = started(wish_of(lifetime=86_400))
+    world.run_for(60.0)
+    begin = world.now
+    for _ in range(300):
+        world.want(wish_of(9))
+        world.receive(version_answer())
+        world.release(key_of(9))
+        world.run_for(0.1)
+        for sent in world.new():
+            world.receive(world.answer_to(sent.message))
+    checks = [sent.at for sent in world.sent if sent.is_check and sent.at >= begin]
+    assert len(checks) == 3
+    assert min(late - early for early, late in pairwise(checks)) >= 10.0
+
+
+def test_renew_asks_in_pcp_again() -> None:
+    """9: the button is a reason to see at once whether a router has learnt PCP."""
+    world = started_nat_pmp(wish_of())
+    world.run_for(60.0)
+    world.new()
+    world.renew_all()
+    messages = [sent.message for sent in world.new()]
+    assert [type(message) for message in messages] == [
+        NatPmpMapRequest,
+        AnnounceRequest,
+        ExternalAddressRequest,
+    ]
+    world.receive(world.announcement())
+    assert world.keeper.server_view().protocol is PCP
+    world.run_for(4.0)
+    assert isinstance(world.new_maps()[-1], MapRequest)
+
+
+def test_renew_of_a_nat_pmp_server() -> None:
+    """9: one that declines stays what it is, and reachable."""
+    world, _ = joined("nat_pmp_only")
+    world.renew_all()
+    world.run_for(60.0)
+    assert world.new_events(ProtocolChanged) == []
+    assert world.keeper.server_view().reachable is True
+    assert all(view.state is LeaseState.GRANTED for view in world.keeper.leases())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_router_that_comes_back_with_pcp(seed: int) -> None:
+    """9, 14.1.3: the announcement of PCP is a reason to ask in it."""
+    world, router = joined("nat_pmp_only", seed=seed)
+    router.personality = PERSONALITIES["rfc"]
+    router.reboot(now=world.now)
+    world.run_for(NOTICED_WITHIN)
+    assert world.keeper.server_view().protocol is PCP
+    world.run_for(5.0)
+    assert all(view.state is LeaseState.GRANTED for view in world.keeper.leases())
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "wait"),
+    [(0, 1800.0), (1, 30.0), (600, 600.0), (1800, 1800.0), (0xFFFFFFFF, 1800.0)],
+)
+@pytest.mark.parametrize("version", [1, 3, 255])
+def test_server_of_another_version(version: int, lifetime: int, wait: float) -> None:
+    """9: ours is the lowest: tried again after the answer's lifetime, 30 min at most.
+
+    A lifetime of 0 says nothing, and no server is asked twice in 30 s.
+    """
+    world = World()
+    world.want()
+    world.new()
+    answer = pcp_version_answer(version)
+    world.receive(
+        type(answer)(opcode=1, result_code=1, version=version, lifetime=lifetime)
+    )
+    (refused,) = world.new_events(LeaseRefused)
+    assert refused.refusal.retry_at == world.now + wait
+    world.run_for(wait - 0.5)
+    assert world.new() == []
+    world.run_for(0.5)
+    assert len(world.new_maps()) == 1
