@@ -36,6 +36,7 @@ def quiet(loopback: None) -> Iterator[None]:
     """Join no multicast group, and find no server on the machine's own network."""
     with (
         patch("custom_components.pcp.client.announcements.AnnouncementListener.start"),
+        patch("custom_components.pcp.client.watch.NetworkWatch.start"),
         patch("custom_components.pcp.config_flow.find_servers", return_value=[]),
         patch("custom_components.pcp.router.neighbour_mac", return_value=None),
     ):

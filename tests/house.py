@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, override
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
@@ -21,6 +21,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.storage import Store
 from homeassistant.util.async_ import get_scheduled_timer_handles
+from homeassistant.util.file import WriteError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pcp.announcements import LISTENER
@@ -290,6 +291,14 @@ def slow_disk(seconds: float = 0.5) -> Iterator[list[float]]:
 
     with patch.object(Store, "_async_write_data", async_write):
         yield writes
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let nothing be written; what is there stays."""
+    error = WriteError("No space left on device")
+    with patch.object(Store, "_async_write_data", AsyncMock(side_effect=error)):
+        yield
 
 
 class _Watched(list[SeenRequest]):

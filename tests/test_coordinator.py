@@ -246,7 +246,7 @@ async def test_other_hosts_need_the_option(house: House) -> None:
     own = replace(forward(81), target_host=IPv4Address("127.0.0.1"))
     with pytest.raises(ForwardError) as caught:
         await house.finish(house.coordinator.async_add_forward(own))
-    assert caught.value.key == "invalid_address"
+    assert caught.value.key == "own_address"
 
     house.hass.config_entries.async_update_entry(
         house.entry, options={"third_party": False}
@@ -651,6 +651,22 @@ async def test_a_change_that_a_silent_router_does_not_hear_is_an_error(
     house.router.unsilence()
     await house.until(lambda: house.status(forward_id) == "open", within=300)
     assert house.open_ports() == [8123]
+
+
+async def test_a_change_does_not_wait_for_what_the_router_keeps(house: House) -> None:
+    """15: a router that keeps the old mapping for a while has answered: no silence."""
+    await house.set_up()
+    forward_id = await house.add()
+    house.router.set_personality("lingering")
+    begin = house.now()
+    await change(house, forward_id, forward(8124))
+    assert house.now() - begin < CLOSE_WAIT
+    assert house.status(forward_id) == "open"
+    assert house.open_ports() == [8123, 8124]
+    begin = house.now()
+    await house.turn_off(forward_id)
+    assert house.now() - begin < CLOSE_WAIT
+    assert house.status(forward_id) == "closing"
 
 
 async def test_what_is_off_is_changed_without_asking(house: House) -> None:

@@ -1,7 +1,6 @@
 """Another router, another address of it or of ours, other options."""
 
 from ipaddress import IPv4Address, IPv6Address
-import socket
 from typing import Any
 from unittest.mock import patch
 
@@ -9,7 +8,6 @@ from homeassistant.config_entries import ConfigEntryState
 import pytest
 
 from custom_components.pcp.client import udp
-from custom_components.pcp.client.codec import SERVER_PORT
 from custom_components.pcp.errors import RefusedError
 from custom_components.pcp.forward import Forward
 from tests.simulated_router import SimulatedRouter
@@ -188,6 +186,30 @@ async def test_a_name_follows_the_router(
     assert house.status(forward_id) == "open"
 
 
+async def test_another_address_of_the_same_server(
+    house: House, other_router: SimulatedRouter
+) -> None:
+    """RFC 7488 3: of two addresses of a name the one that answers; the nonce stays."""
+    found = [IPv4Address(house.router.address), IPv4Address(other_router.address)]
+    with patch("custom_components.pcp.servers.async_resolve", return_value=found):
+        await house.set_up(data={"host": "router.example"})
+        forward_id = await house.add()
+        nonce = house.stored_nonces()[8123]
+        house.router.silence()
+        await house.until(lambda: ports(other_router) == [8123], within=600)
+        await house.settle()
+        assert house.status(forward_id) == "open"
+        assert house.stored_nonces()[8123] == nonce
+        assert house.stored()["servers"] == [other_router.address]
+        # The first one answers again: who serves us stays, and nothing is taken back.
+        house.router.unsilence()
+        count = house.count()
+        await house.wait(1200)
+        assert house.count() == count
+        assert ports(other_router) == [8123]
+        await house.stop()
+
+
 async def test_a_server_of_the_other_version_is_looked_for(house: House) -> None:
     """When a forward needs it; nobody has to restart anything."""
     await house.set_up()
@@ -205,59 +227,7 @@ async def test_a_server_of_the_other_version_is_looked_for(house: House) -> None
     assert house.stored()["servers"] == [house.router.address, "::1"]
 
 
-# Our own address.
-
-
-def with_own(address: str) -> Any:
-    """Let the kernel choose an address of ours."""
-    real = udp._connect
-
-    def connect(server: Any) -> Any:
-        sock = real(server)
-        sock.close()
-        sock = udp._datagram_socket(socket.AF_INET)
-        sock.bind((address, 0))
-        sock.connect((str(server), SERVER_PORT))
-        return sock
-
-    return patch.object(udp, "_connect", connect)
-
-
-async def test_another_address_of_ours_is_noticed(house: House) -> None:
-    """RFC 6887 11.5: within a minute everything is open again, from the new one."""
-    await house.set_up()
-    forward_id = await house.add()
-    with with_own("127.0.0.2"):
-        await house.until(
-            lambda: house.view(forward_id).mappings[0].internal_address == "127.0.0.2",
-            within=61,
-        )
-        await house.until(lambda: house.status(forward_id) == "open", within=1)
-        inside = {str(it.internal_address) for it in house.router.mappings()}
-        assert inside == {"127.0.0.1", "127.0.0.2"}
-        # What the old address had ends by itself, unless we have it again.
-        await house.wait(3600)
-        inside = {str(it.internal_address) for it in house.router.mappings()}
-        assert inside == {"127.0.0.2"}
-        assert house.status(forward_id) == "open"
-        assert len(house.stored()["leases"]) == 1
-        await house.stop()
-
-
-async def test_another_address_of_ours_after_a_restart(house: House) -> None:
-    """The machine was moved while it was off."""
-    await house.set_up()
-    forward_id = await house.add()
-    await house.stop()
-    with with_own("127.0.0.2"):
-        await house.start()
-        assert house.status(forward_id) == "open"
-        (mapping,) = house.view(forward_id).mappings
-        assert mapping.internal_address == "127.0.0.2"
-        await house.turn_off(forward_id)
-        # It may be open for the address that we had.
-        assert house.status(forward_id) == "closing"
-        await house.stop()
+# Without a network.
 
 
 async def test_no_network_at_start(house: House) -> None:

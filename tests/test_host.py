@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from custom_components.pcp.host import async_resolve, normal_host
+from custom_components.pcp.host import async_resolve, can_be_opened, normal_host
 
 
 def _names(answer: list[tuple[str, int]] | Exception) -> Any:
@@ -71,13 +71,21 @@ async def test_what_no_router_has_is_refused(host: str) -> None:
         await async_resolve(host)
 
 
-async def test_a_name_gives_the_first_address_of_each_ip_version() -> None:
-    """IPv4 comes first, whatever the resolver says."""
-    with _names([("2001:db8::1", 0), ("192.0.2.1", 0), ("192.0.2.2", 0)]):
-        assert await async_resolve("router.lan") == (
-            ip_address("192.0.2.1"),
-            ip_address("2001:db8::1"),
+async def test_a_name_gives_its_addresses_by_ip_version() -> None:
+    """IPv4 comes first, else it is the resolver's order; each address once."""
+    names = ["2001:db8::1", "192.0.2.2", "192.0.2.1", "192.0.2.2"]
+    with _names([(name, 0) for name in names]):
+        assert await async_resolve("router.lan") == tuple(
+            map(ip_address, ("192.0.2.2", "192.0.2.1", "2001:db8::1"))
         )
+
+
+async def test_a_name_gives_a_few_addresses_only() -> None:
+    """However many it leads to: each would be asked."""
+    names = [*(f"192.0.2.{n}" for n in range(1, 9)), "2001:db8::1"]
+    with _names([(name, 0) for name in names]):
+        found = await async_resolve("router.lan")
+    assert [str(it) for it in found] == [*names[:4], "2001:db8::1"]
 
 
 async def test_a_name_gives_link_local_addresses_with_their_interface() -> None:
@@ -95,3 +103,20 @@ async def test_an_unknown_name_is_refused(error: Exception) -> None:
     """A name that leads nowhere, and one that cannot be a name."""
     with _names(error), pytest.raises(ValueError, match="Unknown host"):
         await async_resolve("nowhere.lan")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.168.1.2", True),
+        ("169.254.1.2", True),
+        ("2001:db8::2", True),
+        ("fe80::2", False),
+        ("fc00::2", False),
+        ("fdff::2", False),
+        ("fe00::2", True),
+    ],
+)
+def test_only_global_ipv6_addresses_can_be_opened(address: str, expected: bool) -> None:
+    """RFC 6887 8.4; behind NAT any IPv4 address will do."""
+    assert can_be_opened(ip_address(address)) is expected

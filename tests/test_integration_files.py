@@ -64,11 +64,13 @@ FORWARD_ERRORS = {
     "no_ipv4_server",
     "no_ipv6_server",
     "overlap",
+    "own_address",
     "port_range",
     "third_party_off",
     "too_many_sources",
 }
-REFUSALS = set(RefusalReason) | {"router_silent"}
+REFUSALS = set(RefusalReason) | {"router_silent", "storage_failed"}
+SET_UP_ERRORS = {"storage_too_new", "storage_unreadable"}
 
 QUALITY_RULES = [
     "action-setup",
@@ -375,6 +377,7 @@ def test_actions_are_what_home_assistant_reads() -> None:
 def test_every_exception_has_a_text() -> None:
     """What an action may raise is told in words, and there are no words too many."""
     raised = _string_arguments("_error") | {"not_a_forward", "switch_disabled"}
+    raised |= SET_UP_ERRORS
     assert set(TRANSLATIONS["exceptions"]) == FORWARD_ERRORS | REFUSALS | raised
 
 
@@ -389,6 +392,8 @@ def test_every_issue_has_a_text() -> None:
     assert set(TRANSLATIONS["issues"]) == {
         const.Issue.DOUBLE_NAT,
         const.Issue.STORE_LOST,
+        const.Issue.STORE_DAMAGED,
+        const.Issue.STORAGE_FAILED,
         *(f"{const.Issue.FORWARD_REFUSED}_{reason}" for reason in RefusalReason),
     }
     for texts in TRANSLATIONS["issues"].values():

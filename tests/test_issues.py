@@ -52,6 +52,8 @@ def test_there_is_no_issue_that_is_never_told() -> None:
     assert set(texts()["issues"]) == {
         Issue.DOUBLE_NAT,
         Issue.STORE_LOST,
+        Issue.STORE_DAMAGED,
+        Issue.STORAGE_FAILED,
         *(f"{Issue.FORWARD_REFUSED}_{reason}" for reason in RefusalReason),
     }
 

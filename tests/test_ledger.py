@@ -249,10 +249,11 @@ def test_one_forward_does_not_disturb_another() -> None:
     assert books.status("a") is ForwardStatus.OPEN
 
 
-def test_another_name_orders_nothing() -> None:
-    """The doors stay as they are."""
+def test_another_name_is_not_urgent() -> None:
+    """RFC 7220: the doors stay as they are, and the next renewal has the name."""
     books = opened()
-    assert books.define(a=forward(name="Other")) == []
+    assert books.define(a=forward(name="Other")) == [Ask(key(), urgent=False)]
+    assert books.ledger.leases[key()].wish.description == "Other"
     assert books.status() is ForwardStatus.OPEN
     assert books.standing().forward.name == "Other"
 

@@ -112,3 +112,36 @@ async def test_one_of_many(house: House) -> None:
         await house.turn_on(one)
     assert set(updated) == {one}
     assert shown.total() < 30
+
+
+def test_what_is_defined_anew_is_what_changed() -> None:
+    """One forward more of a thousand: the others are not looked at."""
+    books = thousand()
+    forwards = dict(books.ledger.forwards)
+    with counted(Forward, "places", "mappings_at", "covers") as calls:
+        books.ledger.define(forwards | {"more": forward(MANY + 1)})
+    assert calls.total() < 20
+    assert books.ledger.take_touched() == {"more"}
+
+
+@pytest.mark.freeze_time("2026-11-22 12:00:00.25")
+async def test_only_the_new_forward_is_read(house: House) -> None:
+    """One more is added: the definitions of the others are not read again."""
+    await house.set_up(*(forward_data(str(port), port) for port in range(1, SOME + 1)))
+    with counted(Forward, "_check_ranges") as calls:
+        await house.add("More", 9999)
+    assert calls.total() < 10
+
+
+@pytest.mark.freeze_time("2026-11-22 12:00:00.25")
+async def test_all_that_changes_is_shown_in_order(house: House) -> None:
+    """More than is shown in one turn: all of it is shown, as it was defined."""
+    await house.set_up(*(forward_data(str(port), port) for port in range(1, SOME + 1)))
+    acts = map(house.coordinator.async_open_forward, house.ids())
+    await house.finish(asyncio.gather(*acts))
+    await house.settle()
+    shown = house.coordinator.data.forwards
+    assert [view.name for view in shown.values()] == [
+        str(port) for port in range(1, SOME + 1)
+    ]
+    assert {view.status.value for view in shown.values()} == {"open"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_network
 import json
 from pathlib import Path
@@ -95,9 +96,25 @@ def stored() -> dict[str, Any]:
     return data
 
 
+def read(data: object, *, wall_offset: float = WALL_OFFSET) -> Snapshot:
+    """Return what is stored; raises ValueError when anything of it is damaged."""
+    snapshot, damage = Snapshot.from_json(data, wall_offset=wall_offset)
+    if damage:
+        raise ValueError(f"damaged storage: {damage}")
+    return snapshot
+
+
+def salvaged(path: tuple[Any, ...], value: object) -> Snapshot:
+    """Return what can be read with one member changed; there is one damage."""
+    data = damaged(path, value)
+    snapshot, (what,) = Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+    assert str(value) not in what
+    return snapshot
+
+
 def test_version_1_is_read() -> None:
     """What the first release has written can be read for ever."""
-    assert Snapshot.from_json(stored(), wall_offset=WALL_OFFSET) == EXAMPLE
+    assert read(stored()) == EXAMPLE
 
 
 def test_version_1_is_written() -> None:
@@ -108,13 +125,13 @@ def test_version_1_is_written() -> None:
 def test_nothing_is_something_to_store() -> None:
     """A router without forwards."""
     data = Snapshot().as_json(wall_offset=WALL_OFFSET)
-    assert Snapshot.from_json(data, wall_offset=WALL_OFFSET) == Snapshot()
+    assert read(data) == Snapshot()
 
 
 def test_times_are_of_the_wall_clock() -> None:
     """Monotonic time does not survive a restart."""
     data = EXAMPLE.as_json(wall_offset=WALL_OFFSET)
-    later = Snapshot.from_json(data, wall_offset=WALL_OFFSET + 100)
+    later = read(data, wall_offset=WALL_OFFSET + 100)
     assert later.wishes["01JD4Q6K8Z0000000000000001"] == (True, 500.5)
     assert later.leases[0].grant
     assert later.leases[0].grant.expires_at == later.leases[0].open_until == 3500.25
@@ -180,7 +197,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 def test_the_round_trip_is_exact(snapshot: Snapshot) -> None:
     """Through JSON as it is on disk."""
     text = json.dumps(snapshot.as_json(wall_offset=WALL_OFFSET))
-    assert Snapshot.from_json(json.loads(text), wall_offset=WALL_OFFSET) == snapshot
+    assert read(json.loads(text)) == snapshot
 
 
 def members(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -225,7 +242,7 @@ def test_damage_is_told_and_nothing_else_raised(path: tuple[Any, ...]) -> None:
     """Another value in any place is damage, or a value that could be meant."""
     for value in ANYTHING:
         try:
-            Snapshot.from_json(damaged(path, value), wall_offset=WALL_OFFSET)
+            read(damaged(path, value))
         except ValueError:
             continue
 
@@ -241,7 +258,7 @@ def test_what_is_missing_is_damage(path: tuple[Any, ...]) -> None:
         inside = inside[name]
     del inside[path[-1]]
     with pytest.raises(ValueError, match="damaged storage"):
-        Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+        read(data)
 
 
 @pytest.mark.parametrize(
@@ -290,14 +307,14 @@ def test_what_is_missing_is_damage(path: tuple[Any, ...]) -> None:
 def test_what_cannot_be_meant_is_damage(path: tuple[Any, ...], value: object) -> None:
     """It is told with one kind of error."""
     with pytest.raises(ValueError, match="damaged storage"):
-        Snapshot.from_json(damaged(path, value), wall_offset=WALL_OFFSET)
+        read(damaged(path, value))
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 5, {}])
 def test_what_is_no_snapshot_at_all_is_damage(data: object) -> None:
     """Another file in its place."""
     with pytest.raises(ValueError, match="damaged storage"):
-        Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+        read(data)
 
 
 @given(
@@ -314,6 +331,66 @@ def test_what_is_no_snapshot_at_all_is_damage(data: object) -> None:
 def test_any_json_is_a_snapshot_or_damage(data: object) -> None:
     """Nothing but ValueError is raised."""
     try:
-        Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+        read(data)
     except ValueError:
         return
+
+
+# What is damaged costs only itself.
+
+FIRST, SECOND = EXAMPLE.wishes
+MEMBERS = ("internal_address", "protocol", "internal_port", "nonce", "lifetime")
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("member", [*MEMBERS, "exact", "allowed_sources"])
+def test_a_damaged_lease_costs_one(number: int, member: str) -> None:
+    """What is wanted, and what else was granted, is known as before."""
+    snapshot = salvaged(("leases", number, member), "what 203.0.113.66 is not")
+    others = [lease for lease in EXAMPLE.leases if lease != EXAMPLE.leases[number]]
+    assert snapshot == replace(EXAMPLE, leases=tuple(others))
+
+
+@pytest.mark.parametrize("value", [True, {}, {"wanted": True, "closes_at": "soon"}])
+def test_a_damaged_wish_costs_one(value: object) -> None:
+    """Wanted until nobody knows when is not known to be wanted."""
+    snapshot = salvaged(("wishes", FIRST), value)
+    assert snapshot == replace(EXAMPLE, wishes={SECOND: EXAMPLE.wishes[SECOND]})
+
+
+@pytest.mark.parametrize("member", ["servers", "internal_addresses"])
+def test_a_damaged_address_costs_one(member: str) -> None:
+    """It is not told: the log is for everybody."""
+    snapshot = salvaged((member, 0), "203.0.113.66.")
+    assert getattr(snapshot, member) == getattr(EXAMPLE, member)[1:]
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("grant", {}), ("grant", "203.0.113.66"), ("open_until", "a day, maybe")],
+)
+def test_without_its_grant_a_lease_can_still_be_deleted(
+    member: str, value: object
+) -> None:
+    """The nonce is all that it takes."""
+    snapshot = salvaged(("leases", 0, member), value)
+    changes: dict[str, Any] = {member: None}
+    known = replace(EXAMPLE.leases[0], **changes)
+    assert snapshot == replace(EXAMPLE, leases=(known, *EXAMPLE.leases[1:]))
+
+
+@pytest.mark.parametrize("member", [*stored()])
+def test_what_is_missing_costs_nothing_else(member: str) -> None:
+    """Servers, addresses, wishes or leases."""
+    data = stored()
+    del data[member]
+    snapshot, (_,) = Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+    empty = getattr(Snapshot(), member)
+    assert snapshot == replace(EXAMPLE, **{member: empty})
+
+
+def test_of_two_leases_with_one_nonce_the_first_is_meant() -> None:
+    """Which of them has it, nobody can know."""
+    nonce = stored()["leases"][0]["nonce"]
+    snapshot = salvaged(("leases", 1, "nonce"), nonce)
+    assert snapshot.leases == (EXAMPLE.leases[0], EXAMPLE.leases[2])

@@ -4,9 +4,11 @@ Each is decided by the ledger and carried out by the engine; then it waits, not 
 ever, for what the router says.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from .client.mapping import Refusal
+from .client.ways import is_ours
 from .engine import Engine
 from .errors import RefusedError
 from .forward import (
@@ -17,6 +19,7 @@ from .forward import (
     ForwardStatus,
     check_overlap,
 )
+from .host import can_be_opened
 from .orders import Order
 from .standing import Standing
 from .waiting import Waiting
@@ -39,7 +42,7 @@ class _Opening:
         self.before = before
         """What the wish goes back to when the router says no."""
 
-        self.refusal: Refusal | None = None
+        self.error: RefusedError | None = None
         self.acts = 0
 
 
@@ -81,14 +84,14 @@ class Acts:
             if not opening.acts and self._openings.get(forward_id) is opening:
                 del self._openings[forward_id]
                 self._ledger.touch(forward_id)
-        if opening.refusal is not None:
-            raise RefusedError.from_refusal(opening.refusal)
+        if opening.error is not None:
+            raise opening.error
 
     async def _async_open(
         self, forward_id: str, opening: _Opening, duration: timedelta | None
     ) -> None:
         orders = self._ledger.open(forward_id, closes_at=self._closes_at(duration))
-        await self._engine.async_carry_out(orders)
+        is_saved = await self._engine.async_carry_out(orders)
 
         def is_overtaken() -> bool:
             # Somebody closed or removed it, or another of these acts was refused.
@@ -103,13 +106,18 @@ class Acts:
             standing = self._standing(forward_id)
             return standing.status is ForwardStatus.OPEN or standing.refusal is not None
 
-        await self._waiting.async_until(forward_id, is_settled, wait=OPEN_WAIT)
-        if is_overtaken():
+        if is_saved or self._ledger.wish(forward_id) == opening.before:
+            await self._waiting.async_until(forward_id, is_settled, wait=OPEN_WAIT)
+            if is_overtaken():
+                return
+            standing = self._standing(forward_id)
+            if standing.status is ForwardStatus.OPEN or standing.refusal is None:
+                return
+            opening.error = RefusedError.from_refusal(standing.refusal)
+        elif is_overtaken():
             return
-        standing = self._standing(forward_id)
-        if standing.status is ForwardStatus.OPEN or standing.refusal is None:
-            return
-        opening.refusal = standing.refusal
+        else:
+            opening.error = RefusedError("storage_failed")
         del self._openings[forward_id]
         orders = self._ledger.set_wish(forward_id, opening.before)
         await self._engine.async_carry_out(orders)
@@ -154,6 +162,11 @@ class Acts:
 
     async def _async_change(self, forward_id: str, forward: Forward) -> Standing:
         """Close a forward, and try what it is to become."""
+        # What cannot be saved could not be opened again either.
+        await self._async_save()
+        if forward_id not in self._ledger.forwards:
+            # Somebody has removed it meanwhile.
+            raise RefusedError("unknown_forward", placeholders={"forward": forward_id})
         ends_at = self._engine.clock.now() + CLOSE_WAIT + ADD_WAIT + DEFINE_WAIT
         orders = self._ledger.begin_change(forward_id, ends_at=ends_at)
         granted = False
@@ -184,7 +197,7 @@ class Acts:
 
         refusal: Refusal | None = None
         try:
-            await self._engine.async_carry_out(orders)
+            await self._async_save(orders)
             await self._waiting.async_until(
                 None,
                 lambda: is_granted() or standing().refusal is not None,
@@ -200,14 +213,21 @@ class Acts:
             raise RefusedError("router_silent")
         return standing()
 
+    async def _async_save(self, orders: Iterable[Order] = ()) -> None:
+        """Save and carry out; raises RefusedError when nothing can be written."""
+        if not await self._engine.async_carry_out(orders):
+            raise RefusedError("storage_failed")
+
     def _check_target(self, forward: Forward) -> None:
         """Refuse another host that no router can be asked for."""
         if forward.target_host is None:
             return
         if not self._ledger.third_party:
             raise ForwardError("third_party_off", CONF_TARGET_HOST)
-        if forward.target_host in self._ledger.internal_addresses.values():
-            raise ForwardError("invalid_address", CONF_TARGET_HOST)
+        # RFC 6887 13.1: a host MUST NOT name itself. Whether the other one is still
+        # there is not looked at: it may sleep, and the switch is what the user wants.
+        if is_ours(forward.target_host):
+            raise ForwardError("own_address", CONF_TARGET_HOST)
 
     async def _async_check_servers(self, forward: Forward) -> None:
         """Refuse an IP version that the router is not reached over."""
@@ -216,7 +236,10 @@ class Acts:
         if not any(self._engine.links):
             raise RefusedError("router_silent")
         for version in versions:
-            if version not in self._engine.links:
+            link = self._engine.links.get(version)
+            address = None if link is None else link.keeper.client_address
+            in_vain = address is not None and not can_be_opened(address)
+            if link is None or (forward.target_host is None and in_vain):
                 raise ForwardError(f"no_ipv{version}_server", CONF_IP_VERSION)
 
     def _check_overlap(self, forward: Forward, replacing: str | None) -> None:
@@ -232,9 +255,12 @@ class Acts:
         return self._ledger.standing(forward_id, self._engine.links.reachable)
 
     def _is_closed(self, forward_id: str) -> bool:
-        return (
-            forward_id not in self._ledger.forwards
-            or self._standing(forward_id).status is not ForwardStatus.CLOSING
+        """Tell whether waiting is of no use: closed, or the router does not delete it."""
+        if forward_id not in self._ledger.forwards:
+            return True
+        standing = self._standing(forward_id)
+        return standing.status is not ForwardStatus.CLOSING or all(
+            lease.is_kept for lease in standing.leases
         )
 
     def _is_free(self, forward_id: str) -> bool:
@@ -245,6 +271,7 @@ class Acts:
         return not any(
             lease.wish.third_party or lease.key.internal_address in own
             for lease in self._standing(forward_id).leases
+            if not lease.is_kept
         )
 
     def _closes_at(self, duration: timedelta | None) -> float | None:

@@ -8,8 +8,10 @@ to the same server meanwhile takes over what is left.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+import logging
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util.hass_dict import HassKey
 
 from .client.codec import IPAddress
@@ -23,23 +25,32 @@ from .orders import Restore
 from .snapshot import StoredLease
 from .storage import LedgerStore
 
+_LOGGER = logging.getLogger(__name__)
+
 CLOSING_WAIT = 5.0
 
 _CLOSERS: HassKey[set[Closer]] = HassKey(f"{DOMAIN}_closers")
 
 
 async def async_close_from_storage(hass: HomeAssistant, entry_id: str) -> None:
-    """Close every lease that an entry has in storage; nothing is wanted any more."""
+    """Close every lease that an entry has in storage; nothing is wanted any more.
+
+    What is of a version to come is left as it is.
+    """
     clock = Clock(hass.loop)
     store = LedgerStore(hass, entry_id)
     try:
-        snapshot = await store.async_load(wall_offset=clock.wall_offset)
-    except ValueError:
+        stored = await store.async_load(wall_offset=clock.wall_offset)
+    except HomeAssistantError as err:
+        _LOGGER.warning("What is stored cannot be read, so nothing is closed: %s", err)
         return
-    if snapshot is None:
+    if stored is None or stored.is_lost:
         return
+    snapshot = stored.snapshot
     unwanted = replace(snapshot, wishes={})
-    await store.async_save(unwanted.as_json(wall_offset=clock.wall_offset))
+    if not await store.async_save(unwanted.as_json(wall_offset=clock.wall_offset)):
+        # There is always room to remove a file, or it would all be wanted again.
+        await store.async_remove()
     await async_close_leases(hass, snapshot.servers, snapshot.leases, clock=clock)
 
 
@@ -52,11 +63,14 @@ async def async_close_leases(
     wait: float = CLOSING_WAIT,
 ) -> None:
     """Close leases on their servers; returns when it is done, or after `wait` seconds."""
-    leases = list(leases)
+    by_source: dict[tuple[int, IPAddress | None], list[StoredLease]] = {}
+    for lease in leases:
+        by_source.setdefault((_version(lease), _source(lease)), []).append(lease)
     closers = [
-        Closer(hass, server, of_version, clock=clock)
+        Closer(hass, server, of_source, source=source, clock=clock)
         for server in servers
-        if (of_version := [it for it in leases if _version(it) == server.version])
+        for (version, source), of_source in by_source.items()
+        if version == server.version
     ]
     if closers and wait:
         await asyncio.wait([closer.task for closer in closers], timeout=wait)
@@ -80,12 +94,13 @@ class Closer:
         server: IPAddress,
         leases: list[StoredLease],
         *,
+        source: IPAddress | None,
         clock: Clock,
     ) -> None:
-        """Begin at once, in the background."""
+        """Begin at once, in the background, from one address of ours."""
         self.server = server
         self._leases = {lease.wish.key: lease for lease in leases}
-        self._link = Link(server, on_event=_ignore, on_pumped=self._look)
+        self._link = Link(server, on_event=_ignore, on_pumped=self._look, source=source)
         self._done = asyncio.Event()
         self._closers = hass.data.setdefault(_CLOSERS, set())
         self._closers.add(self)
@@ -125,3 +140,11 @@ def _ignore(event: Event) -> None:
 
 def _version(lease: StoredLease) -> int:
     return lease.wish.key.internal_address.version
+
+
+def _source(lease: StoredLease) -> IPAddress | None:
+    """Return the address that a mapping can be deleted from; None is any of ours.
+
+    RFC 6887 8.1: only the host that it is for may do so, but for THIRD_PARTY.
+    """
+    return None if lease.wish.third_party else lease.wish.key.internal_address

@@ -44,4 +44,6 @@ class Issue(StrEnum):
 
     FORWARD_REFUSED = "forward_refused"
     STORE_LOST = "store_lost"
+    STORE_DAMAGED = "store_damaged"
+    STORAGE_FAILED = "storage_failed"
     DOUBLE_NAT = "double_nat"

@@ -1,7 +1,10 @@
 """One router as Home Assistant sees it: its forwards, what is shown, and the acts."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
+from itertools import islice
 import logging
 from types import MappingProxyType
 from typing import Any, override
@@ -9,6 +12,12 @@ from typing import Any, override
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_HOST, CONF_MAC
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import (
+    ConfigEntryError,
+    ConfigEntryNotReady,
+    HomeAssistantError,
+    UnsupportedStorageVersionError,
+)
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from . import issues
@@ -19,6 +28,7 @@ from .const import (
     CONF_LEASE_TIME,
     CONF_THIRD_PARTY,
     DEFAULT_LEASE_TIME,
+    DOMAIN,
     SUBENTRY_FORWARD,
     RouterEvent,
 )
@@ -28,9 +38,10 @@ from .fields import as_name
 from .forward import CONF_NAME, Forward, ForwardError
 from .ledger import Ledger
 from .link import new_nonce
-from .news import ForwardLost
+from .news import ForwardLost, News
 from .orders import Order
 from .servers import Whereabouts
+from .storage import Stored
 from .views import (
     ForwardView,
     PcpData,
@@ -43,6 +54,10 @@ from .views import (
 from .waiting import Waiting, async_wait_for_switch, switch_id
 
 _LOGGER = logging.getLogger(__name__)
+
+# So many forwards are shown at a time, and so much news is told: a few milliseconds of
+# the event loop.
+_AT_ONCE = 16
 
 type PcpConfigEntry = ConfigEntry[PcpCoordinator]
 
@@ -75,6 +90,11 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         self._event_listeners: list[Callable[[str, dict[str, Any]], None]] = []
         self._forwards_listeners: list[CALLBACK_TYPE] = []
         self._changed: set[str | None] = set()
+        self._updates: dict[object, list[CALLBACK_TYPE]] = {}
+        self._unshown: dict[str, None] = {}
+        self._untold: deque[News] = deque()
+        self._rest: asyncio.Handle | None = None
+        self._read: dict[str, tuple[object, Forward | None]] = {}
         self._damaged: set[str] = set()
         self._mac: str | None = entry.data.get(CONF_MAC)
         self._is_silence_told = False
@@ -86,14 +106,35 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         """Load what was stored, find the router, and take up all leases again."""
         entry = self.config_entry
         entry.async_on_unload(self._engine.silence)
+        entry.async_on_unload(self._forget_the_rest)
         forwards = self._defined_forwards()
-        if await self._engine.async_load(forwards):
-            issues.async_forget_store_lost(self.hass, entry)
-        elif forwards:
+        stored = await self._async_load(forwards)
+        issues.async_forget_store_lost(self.hass, entry)
+        if forwards and (stored is None or stored.is_lost):
             issues.async_tell_store_lost(self.hass, entry)
+        elif forwards and stored and stored.is_damaged:
+            issues.async_tell_store_damaged(self.hass, entry)
+        # The platforms ask for every forward.
+        self._on_change()
+        while self._unshown:
+            await asyncio.sleep(0)
+            self._on_change()
         await self._engine.async_start()
         # Temporary forwards that have ended are removed by now.
         await self.async_follow_entry()
+
+    async def _async_load(self, forwards: dict[str, Forward]) -> Stored | None:
+        """Load; what cannot be understood or read is never written over."""
+        try:
+            return await self._engine.async_load(forwards)
+        except UnsupportedStorageVersionError as err:
+            raise ConfigEntryError(
+                translation_domain=DOMAIN, translation_key="storage_too_new"
+            ) from err
+        except HomeAssistantError as err:
+            raise ConfigEntryNotReady(
+                translation_domain=DOMAIN, translation_key="storage_unreadable"
+            ) from err
 
     async def async_stop(self) -> None:
         """Fall silent and save; leases are left alone.
@@ -203,6 +244,8 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
     @callback
     def forward_response(self, forward_id: str) -> dict[str, Any]:
         """Return a forward as actions answer with it."""
+        if forward_id in self._unshown:
+            self._show([forward_id])
         return forward_response(
             self.data.forwards[forward_id],
             entry_id=self.config_entry.entry_id,
@@ -231,10 +274,26 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
 
     @callback
     @override
+    def async_add_listener(
+        self, update_callback: CALLBACK_TYPE, context: Any = None
+    ) -> CALLBACK_TYPE:
+        """Tell when a forward has changed, or without a context the router."""
+        forget = super().async_add_listener(update_callback, context)
+        updates = self._updates.setdefault(context, [])
+        updates.append(update_callback)
+
+        def remove() -> None:
+            updates.remove(update_callback)
+            forget()
+
+        return remove
+
+    @callback
+    @override
     def async_update_listeners(self) -> None:
         """Update the router's entities, and those of the forwards that changed."""
-        for update, context in list(self._listeners.values()):
-            if context in self._changed:
+        for context in self._changed:
+            for update in list(self._updates.get(context, ())):
                 update()
 
     @override
@@ -254,6 +313,8 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         for forward_id in gone:
             issues.async_forget_forward(self.hass, forward_id)
         orders = self._ledger.define(forwards)
+        # The platforms ask for the new ones at once.
+        self._show(forwards.keys() - known.keys())
         self._on_change()
         self._waiting.look(gone)
         for listener in list(self._forwards_listeners):
@@ -261,18 +322,30 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         return orders
 
     def _defined_forwards(self) -> dict[str, Forward]:
-        forwards = {}
+        """Return the forwards as they are defined; only what is new is read."""
+        read, self._read = self._read, {}
         for subentry in self.config_entry.get_subentries_of_type(SUBENTRY_FORWARD):
             forward_id = subentry.subentry_id
-            try:
-                forwards[forward_id] = Forward.parse(
-                    {**subentry.data, CONF_NAME: as_name(subentry.title)}
-                )
-            except ForwardError as err:
-                if forward_id not in self._damaged:
-                    self._damaged.add(forward_id)
-                    _LOGGER.error("The forward %s is damaged: %s", subentry.title, err)
-        return forwards
+            # A subentry that is changed stays the same object.
+            source = subentry.title, subentry.data
+            known = read.get(forward_id)
+            if known is None or known[0] != source:
+                known = source, self._read_forward(subentry)
+            self._read[forward_id] = known
+        return {
+            forward_id: forward
+            for forward_id, (_, forward) in self._read.items()
+            if forward is not None
+        }
+
+    def _read_forward(self, subentry: ConfigSubentry) -> Forward | None:
+        try:
+            return Forward.parse({**subentry.data, CONF_NAME: as_name(subentry.title)})
+        except ForwardError as err:
+            if subentry.subentry_id not in self._damaged:
+                self._damaged.add(subentry.subentry_id)
+                _LOGGER.error("The forward %s is damaged: %s", subentry.title, err)
+            return None
 
     def _remove(self, forward_id: str) -> None:
         if forward_id in self.config_entry.subentries:
@@ -297,23 +370,44 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
 
     @callback
     def _on_change(self) -> None:
-        """Show what has changed, tell it, and wake those who wait for it."""
-        touched = self._ledger.take_touched()
-        self._show(touched)
-        for news in self._ledger.take_news():
-            lost = isinstance(news, ForwardLost)
-            self._tell(
-                RouterEvent.FORWARD_LOST if lost else RouterEvent.FORWARD_RESTORED,
-                forward_id=news.forward_id,
-                name=self._ledger.forwards[news.forward_id].name,
-            )
-        self._waiting.look(touched)
-        for forward_id in self._ledger.finished(touched):
+        """Show what has changed, tell it, and wake those who wait for it.
+
+        That of a few forwards at once; the rest follows in the loop's next turns.
+        """
+        self._unshown.update(dict.fromkeys(self._ledger.take_touched()))
+        self._untold += self._ledger.take_news()
+        forward_ids = []
+        for forward_id in list(islice(self._unshown, _AT_ONCE)):
+            del self._unshown[forward_id]
+            if forward_id in self._ledger.forwards:
+                forward_ids.append(forward_id)
+        issues.async_look_at_storage(
+            self.hass, self.config_entry, is_failing=self._engine.is_storage_failing
+        )
+        self._show(forward_ids)
+        for _ in range(min(len(self._untold), _AT_ONCE)):
+            self._tell_news(self._untold.popleft())
+        self._waiting.look(forward_ids)
+        for forward_id in self._ledger.finished(forward_ids):
             self._remove(forward_id)
+        if (self._unshown or self._untold) and self._rest is None:
+            self._rest = self.hass.loop.call_soon(self._on_rest)
 
     @callback
-    def _show(self, forward_ids: Iterable[str]) -> None:
+    def _on_rest(self) -> None:
+        self._rest = None
+        self._on_change()
+
+    @callback
+    def _forget_the_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+
+    @callback
+    def _show(self, forward_ids: Collection[str]) -> None:
         """Bring what is shown up to date, for these forwards and the router."""
+        for forward_id in forward_ids:
+            self._unshown.pop(forward_id, None)
         before = self.data
         reachable = self._engine.links.reachable
         fresh = {
@@ -324,10 +418,10 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
             )
             for forward_id in forward_ids
         }
-        forwards = {
-            forward_id: fresh.get(forward_id) or before.forwards[forward_id]
-            for forward_id in self._ledger.forwards
-        }
+        forwards = {**before.forwards, **fresh}
+        known = self._ledger.forwards
+        if forwards.keys() != before.forwards.keys() or forwards.keys() - known.keys():
+            forwards = {it: forwards[it] for it in known if it in forwards}
         router = router_view(self._engine.links, self._engine.clock)
         self._changed = {
             forward_id
@@ -343,6 +437,17 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         if self._changed or forwards.keys() != before.forwards.keys():
             self.async_set_updated_data(PcpData(router=router, forwards=forwards))
         self._log_silence(reachable.values())
+
+    def _tell_news(self, news: News) -> None:
+        """Tell what happened to a forward by itself, if it is still there."""
+        if (forward := self._ledger.forwards.get(news.forward_id)) is None:
+            return
+        lost = isinstance(news, ForwardLost)
+        self._tell(
+            RouterEvent.FORWARD_LOST if lost else RouterEvent.FORWARD_RESTORED,
+            forward_id=news.forward_id,
+            name=forward.name,
+        )
 
     def _tell(self, event_type: RouterEvent, **attributes: Any) -> None:
         for listener in list(self._event_listeners):

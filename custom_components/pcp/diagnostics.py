@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED
@@ -24,6 +24,8 @@ TO_REDACT = {
     "udn",
     "unique_id",
 }
+# RFC 6052: the NAT64 prefix that everybody may use tells nothing of anybody.
+WELL_KNOWN_PREFIX = IPv6Network("64:ff9b::/96")
 
 
 async def async_get_config_entry_diagnostics(
@@ -62,7 +64,9 @@ def _redact(value: Any) -> Any:
 
 
 def _is_global(text: str) -> bool:
+    """Tell whether an address or a network is of the Internet and not everybody's."""
     try:
-        return ip_address(text).is_global
+        network = ip_network(text)
     except ValueError:
         return False
+    return network.is_global and network != WELL_KNOWN_PREFIX

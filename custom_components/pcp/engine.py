@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-import logging
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -23,18 +22,21 @@ from .client.events import (
     ServerReachable,
 )
 from .client.search import ANYCAST_ADDRESSES
+from .client.ways import is_ours
 from .clock import Clock
 from .closing import CLOSING_WAIT, async_close_leases, async_take_over
 from .const import DOMAIN
 from .forward import Forward
+from .host import can_be_opened
+from .leases import Lease
 from .ledger import Ledger
+from .link import Link
 from .links import Links
-from .orders import Order, Release
+from .network import async_watch_network
+from .orders import Ask, Order, Release, Restore
 from .servers import Whereabouts, async_find_aliases
 from .snapshot import Snapshot
-from .storage import LedgerStore
-
-_LOGGER = logging.getLogger(__name__)
+from .storage import LedgerStore, Stored
 
 # How often our own address is compared, and servers are looked for that are missing.
 LOOK_AROUND = timedelta(seconds=60)
@@ -60,7 +62,11 @@ class Engine:
         """
         self.ledger = ledger
         self.links = Links(
-            hass, entry_id, on_event=self._on_event, on_pumped=self._on_pumped
+            hass,
+            entry_id,
+            on_event=self._on_event,
+            on_former_event=self._on_former_event,
+            on_pumped=self._on_pumped,
         )
         self.clock = Clock(hass.loop)
         self._where = where
@@ -73,25 +79,26 @@ class Engine:
         self._committing = asyncio.Lock()
         self._connecting = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
-        self._unsubscribe: CALLBACK_TYPE | None = None
+        self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._is_looking = False
         self._running = False
 
     # From start to stop.
 
-    async def async_load(self, forwards: dict[str, Forward]) -> bool:
-        """Take up what was stored; tell whether there was anything, and undamaged."""
-        try:
-            stored = await self._store.async_load(wall_offset=self.clock.wall_offset)
-        except ValueError as err:
-            _LOGGER.error("What was stored of the forwards cannot be used: %s", err)
-            stored = None
-        snapshot = stored or Snapshot()
+    async def async_load(self, forwards: dict[str, Forward]) -> Stored | None:
+        """Take up what was stored, as far as it can be read, and return it.
+
+        Raises HomeAssistantError when it cannot be read now, and
+        UnsupportedStorageVersionError when it is of a version to come.
+        """
+        stored = await self._store.async_load(wall_offset=self.clock.wall_offset)
+        snapshot = stored.snapshot if stored else Snapshot()
         self.links.servers = {server.version: server for server in snapshot.servers}
         self._where.is_beyond = self._where.anycast and any(
             server in ANYCAST_ADDRESSES for server in snapshot.servers
         )
         self.ledger.restore(snapshot, forwards, now=self.clock.now())
-        return stored is not None
+        return stored
 
     async def async_start(self) -> None:
         """Find the router, and take up all leases again.
@@ -99,14 +106,20 @@ class Engine:
         A router that is silent or has no address yet keeps nobody waiting.
         """
         self._running = True
-        self._unsubscribe = async_track_time_interval(
-            self._hass, self._async_look_around, LOOK_AROUND, cancel_on_shutdown=True
-        )
+        self._unsubscribe = [
+            async_track_time_interval(
+                self._hass,
+                self._async_look_around,
+                LOOK_AROUND,
+                cancel_on_shutdown=True,
+            ),
+            async_watch_network(self._hass, self._on_network_change),
+        ]
         await self._async_connect(wait=0)
         await self.async_carry_out([])
 
     async def async_stop(self) -> None:
-        """Fall silent and save; leases are left alone."""
+        """Fall silent and save, if that is possible; leases are left alone."""
         # What is being carried out just now is finished first.
         async with self._committing:
             self.silence()
@@ -117,12 +130,14 @@ class Engine:
     def silence(self) -> None:
         """Close the sockets and forget the timers; again is harmless."""
         self._running = False
+        if self._hass.is_stopping and self._store.is_failing:
+            # Home Assistant's last writing is another chance.
+            self._save_soon(renewal=False)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
         self.links.stop()
 
     async def async_move_to(self, host: str) -> None:
@@ -158,14 +173,39 @@ class Engine:
         if self.clock.follow():
             self.ledger.touch()
             self._save_soon(renewal=False)
-        for link in self.links:
-            link.transport.refresh_local_address()
+        if self._store.is_failing:
+            await self.async_carry_out([])
+        self.links.refresh()
+        await self._async_look_for_servers()
+
+    @callback
+    def _on_network_change(self) -> None:
+        """Follow a change of this machine's network."""
+        self.links.refresh()
+        if not self._is_looking:
+            self._hass.async_create_task(
+                self._async_follow_network(), f"{DOMAIN} network"
+            )
+
+    async def _async_follow_network(self) -> None:
+        self._is_looking = True
+        try:
+            await self._where.async_follow_network()
+            await self._async_look_for_servers()
+        finally:
+            self._is_looking = False
+
+    async def _async_look_for_servers(self) -> None:
         missing = self._needed_versions().difference(self.links.servers)
         if self._where.must_look(missing, reachable=self._is_reachable()):
             await self._async_connect()
-        for link in list(self.links):
-            link.keeper.set_aliases(await async_find_aliases(link.keeper.server))
+        await self._async_learn_aliases()
         self._on_change()
+
+    async def _async_learn_aliases(self) -> None:
+        """Learn from which other addresses the servers announce themselves."""
+        for link in list(self.links):
+            link.keeper.set_aliases(await async_find_aliases(link.server))
 
     async def _async_connect(
         self, needed: Iterable[int] = (), *, wait: float = CLOSING_WAIT
@@ -179,8 +219,15 @@ class Engine:
             servers = await self._where.async_find(
                 self._needed_versions().union(needed),
                 silent=silent and not self._is_reachable(),
+                known=self.links.servers,
             )
             known = self.links.servers.copy()
+            for version, server in list(known.items()):
+                other = servers.get(version, server)
+                if other != server and self._where.is_one(server, other):
+                    # RFC 7488 3: the same server, so the same nonces.
+                    self.links.disconnect(version)
+                    del known[version]
             moved = {
                 version: server
                 for version, server in known.items()
@@ -207,37 +254,51 @@ class Engine:
         self.ledger.adopt(left, now=self.clock.now())
         link = await self.links.async_connect(server)
         orders = self.ledger.resume(
-            server.version, link.keeper.client_address, now=self.clock.now()
+            server.version, self._new_address(link), now=self.clock.now()
         )
         link.is_ready = True
         await self.async_carry_out(orders)
 
     # The way down: orders.
 
-    async def async_carry_out(self, orders: Iterable[Order]) -> None:
+    @property
+    def is_storage_failing(self) -> bool:
+        """Tell whether what was decided cannot be written to disk."""
+        return self._store.is_failing
+
+    async def async_carry_out(self, orders: Iterable[Order]) -> bool:
         """Save, then pass the orders on, in the order of decision.
 
+        Tells whether it could be saved. If not, nothing new is asked for until it is;
+        what is to be closed is closed all the same: a full disk keeps no door open.
         Whoever waits for it may be cancelled: what was decided is carried out.
         """
         self._orders += orders
         self._is_saved = False
         self._arm()
-        await asyncio.shield(
+        return await asyncio.shield(
             self._hass.async_create_task(self._async_commit(), f"{DOMAIN} orders")
         )
 
-    async def _async_commit(self) -> None:
+    async def _async_commit(self) -> bool:
         """Save and carry out all that was decided until now, for all who wait for it."""
         async with self._committing:
             if self._is_saved or not self._running:
-                return
+                return True
             self._is_saved = True
             orders, self._orders = self._orders, []
-            await self._store.async_save(self._stored_form())
+            is_saved = await self._store.async_save(self._stored_form())
+            if not is_saved:
+                self._is_saved = False
+                withheld = [order for order in orders if isinstance(order, Ask)]
+                orders = [order for order in orders if not isinstance(order, Ask)]
+                self._orders = [*dict.fromkeys(withheld), *self._orders]
             for order in orders:
                 self._pass_on(order)
+            await self.links.async_start_former()
             self.links.pump()
         self._on_change()
+        return is_saved
 
     def _pass_on(self, order: Order) -> None:
         """Give an order to its keeper.
@@ -247,9 +308,14 @@ class Engine:
         key = order.key
         lease = self.ledger.leases.get(key)
         link = self.links.ready(key.internal_address.version)
-        if lease is None:
+        if lease is None or (isinstance(order, Ask) and not lease.wanted):
+            # It was withheld for so long that nobody wants it any more.
+            return
+        if link is not None and self._is_of_former_address(lease):
+            self._close_from_former_address(link, lease)
             return
         if link is not None:
+            self.links.reclaim(key)
             link.carry_out(order, lease)
         if isinstance(order, Release):
             view = None if link is None else link.keeper.lease(key)
@@ -258,6 +324,28 @@ class Engine:
             elif link is not None or lease.open_until is None:
                 # It was never asked for.
                 self.ledger.handle_event(LeaseReleased(key))
+
+    def _is_of_former_address(self, lease: Lease) -> bool:
+        """Tell whether a mapping can only be deleted from an address that we had."""
+        address = lease.key.internal_address
+        ours = self.ledger.internal_addresses.get(address.version, address)
+        return not lease.wanted and not lease.wish.third_party and address != ours
+
+    def _close_from_former_address(self, link: Link, lease: Lease) -> None:
+        """Hand an unwanted mapping to a link from the address that it is for.
+
+        It waits there for as long as we do not have that address. RFC 6887 8.1, 11.5.
+        """
+        key = lease.key
+        if (view := link.keeper.lease(key)) is not None:
+            self.ledger.set_open_until(key, view.open_until)
+            link.keeper.let_go(key)
+        if lease.open_until is None:
+            self.ledger.handle_event(LeaseReleased(key))
+            return
+        former = self.links.from_address(key.internal_address)
+        if former.keeper.lease(key) is None:
+            former.carry_out(Restore(key, lease.grant), lease)
 
     def _carry_out_soon(self, orders: list[Order]) -> None:
         self._hass.async_create_task(self.async_carry_out(orders), f"{DOMAIN} orders")
@@ -296,9 +384,21 @@ class Engine:
                 self._save_soon(renewal=previous is not None)
             case LeaseReleased() | LeaseReappeared():
                 self._save_soon(renewal=False)
-            case ServerReachable():
+            case ServerReachable(is_reachable):
                 self.ledger.touch()
+                if is_reachable:
+                    self._hass.async_create_task(
+                        self._async_learn_aliases(), f"{DOMAIN} aliases"
+                    )
         self._tell(event)
+
+    @callback
+    def _on_former_event(self, event: Event) -> None:
+        """Take the news of mappings that are closed from an address that we had."""
+        if isinstance(event, LeaseReleased | LeaseReappeared):
+            self.ledger.handle_event(event)
+            self._save_soon(renewal=False)
+            self._on_change()
 
     @callback
     def _on_pumped(self) -> None:
@@ -306,15 +406,26 @@ class Engine:
         if not self._running:
             return
         for link in self.links:
-            address = link.keeper.client_address
-            known = self.ledger.internal_addresses
-            if (
-                link.is_ready
-                and address is not None
-                and known.get(address.version) != address
-            ):
+            if link.is_ready and (address := self._new_address(link)) is not None:
                 self._carry_out_soon(self.ledger.set_internal_address(address))
         self._on_change()
+
+    def _new_address(self, link: Link) -> IPAddress | None:
+        """Return our address towards a server, if it is another one and to be used.
+
+        As long as we have the old one, only when the server has answered to the new:
+        a VPN may have taken the way there and lead nowhere.
+        """
+        address = link.keeper.client_address
+        known = self.ledger.internal_addresses.get(link.server.version)
+        if (
+            address is None
+            or address == known
+            or not can_be_opened(address)
+            or (known is not None and not link.keeper.is_heard and is_ours(known))
+        ):
+            return None
+        return address
 
     def _needed_versions(self) -> set[int]:
         return {

@@ -1,5 +1,6 @@
 """What the entities of a router and of a forward have in common."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, override
 
@@ -91,34 +92,43 @@ class ForwardEntity(CoordinatorEntity[PcpCoordinator]):
             super()._handle_coordinator_update()
 
 
-@callback
-def async_follow_forwards(
+async def async_follow_forwards(
     entry: PcpConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     create: Callable[[PcpCoordinator, ConfigSubentry], Iterable[Entity]],
 ) -> None:
     """Add the entities of every forward, of those that are there and that will come.
 
-    Home Assistant removes the entities of a removed forward by itself.
+    Those that are there are added one forward in a turn of the event loop: a thousand
+    at once would hold it up for seconds. Home Assistant removes the entities of a
+    removed forward by itself.
     """
     coordinator = entry.runtime_data
     added: set[str] = set()
 
+    def missing() -> list[ConfigSubentry]:
+        return [
+            subentry
+            for forward_id, subentry in entry.subentries.items()
+            if forward_id in coordinator.data.forwards and forward_id not in added
+        ]
+
+    def add(subentry: ConfigSubentry) -> None:
+        added.add(subentry.subentry_id)
+        async_add_entities(
+            create(coordinator, subentry), config_subentry_id=subentry.subentry_id
+        )
+
     @callback
     def follow() -> None:
-        forwards = {
-            subentry.subentry_id: subentry
-            for subentry in entry.get_subentries_of_type(SUBENTRY_FORWARD)
-        }
-        added.intersection_update(forwards)
-        for forward_id, subentry in forwards.items():
-            if forward_id in added or forward_id not in coordinator.data.forwards:
-                continue
-            added.add(forward_id)
-            async_add_entities(
-                create(coordinator, subentry), config_subentry_id=forward_id
-            )
+        added.intersection_update(entry.subentries)
+        for subentry in missing():
+            add(subentry)
 
+    for subentry in missing():
+        if subentry.subentry_id in entry.subentries:
+            add(subentry)
+            await asyncio.sleep(0)
     entry.async_on_unload(coordinator.async_add_forwards_listener(follow))
     follow()
 
@@ -128,10 +138,14 @@ def async_follow_names(entry: PcpConfigEntry) -> None:
     """Keep the names of the forwards' devices what the forwards are called."""
     coordinator = entry.runtime_data
     devices = dr.async_get(coordinator.hass)
+    seen: dict[str, str] = {}
 
     @callback
     def follow() -> None:
         for subentry in entry.get_subentries_of_type(SUBENTRY_FORWARD):
+            if seen.get(subentry.subentry_id) == subentry.title:
+                continue
+            seen[subentry.subentry_id] = subentry.title
             device = devices.async_get_device_by_identifier(
                 (DOMAIN, subentry.subentry_id), entry.entry_id
             )

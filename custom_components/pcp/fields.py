@@ -87,7 +87,10 @@ def parse_name(value: object) -> str:
     """Return a name that can be shown on one line. All here raise ForwardError."""
     text = value if isinstance(value, str) else ""
     name = text.replace("\N{NO-BREAK SPACE}", " ").strip()
-    if not name or len(name) > MAX_NAME_LENGTH or any(map(_breaks_the_line, name)):
+    is_plain = name.isascii() and name.isprintable()
+    if not is_plain and any(map(_breaks_the_line, name)):
+        raise ForwardError("invalid_name", CONF_NAME)
+    if not name or len(name) > MAX_NAME_LENGTH:
         raise ForwardError("invalid_name", CONF_NAME)
     return name
 

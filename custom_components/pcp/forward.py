@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from .client.codec import IPAddress
-from .client.mapping import MappingKey, Protocol
+from .client.mapping import MappingKey, PortRange, Protocol
 from .fields import (
     CONF_ALLOWED_SOURCES,
     CONF_EXACT_EXTERNAL_PORT,
@@ -82,6 +82,10 @@ class WantedMapping:
     third_party: bool
     allowed_sources: tuple[IPNetwork, ...]
     """Of the mapping's IP version; empty: anyone."""
+
+    description: str
+    port_range: PortRange | None
+    """The ports that may be asked for together. RFC 7753."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +252,19 @@ class Forward:
                 for network in self.allowed_sources
                 if network.version == internal_address.version
             ),
+            description=self.name,
+            port_range=self._port_range,
         )
+
+    @property
+    def _port_range(self) -> PortRange | None:
+        """Return the ports that may come out elsewhere as long as they stay together.
+
+        Each exact port is looked at by itself. RFC 7753 4.1 rules out PREFER_FAILURE.
+        """
+        if self.port_count == 1 or self.exact_external_port:
+            return None
+        return PortRange(first=self.internal_port, count=self.port_count)
 
     def _check_sources(self) -> None:
         """Refuse sources that leave a mapping without any: it would admit everybody."""

@@ -1,14 +1,17 @@
 """From what somebody typed to the addresses of a host."""
 
 import asyncio
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 import socket
 from typing import Any
 
 from .client.codec import IPAddress
 from .client.udp import scope_index
 
+# A name could lead to hundreds; we are not to be used against them.
+_MAX_ADDRESSES = 4
 _LIMITED_BROADCAST = IPv4Address("255.255.255.255")
+_UNIQUE_LOCAL = IPv6Network("fc00::/7")
 
 
 def normal_host(text: str) -> str:
@@ -20,24 +23,33 @@ def normal_host(text: str) -> str:
         return host.lower()
 
 
-async def async_resolve(host: str) -> tuple[IPAddress, ...]:
-    """Return the first IPv4 and the first IPv6 address of a host, IPv4 first.
+def can_be_opened(address: IPAddress) -> bool:
+    """Tell whether a mapping for an address of ours is of use. RFC 6887 8.4.
 
-    The host is an address, a link-local IPv6 one with its %scope, or a name. Raises
-    ValueError for what is neither, for names that lead nowhere and for addresses that
-    no router has.
+    Behind a router's firewall only a global IPv6 address is reached; NAT takes any.
+    """
+    return address.version == 4 or not (
+        address.is_link_local or address in _UNIQUE_LOCAL
+    )
+
+
+async def async_resolve(host: str) -> tuple[IPAddress, ...]:
+    """Return the first few IPv4 and IPv6 addresses of a host, IPv4 first.
+
+    Of each IP version in the order in which they are to be tried: as the resolver sorts
+    them (RFC 6724). The host is an address, a link-local IPv6 one with its %scope, or a
+    name. Raises ValueError for what is neither, for names that lead nowhere and for
+    addresses that no router has.
     """
     try:
         addresses = [ip_address(host)]
     except ValueError:
         addresses = await _async_look_up(host)
-    first: dict[int, IPAddress] = {}
-    for address in addresses:
-        if _is_usable(address):
-            first.setdefault(address.version, address)
-    if not first:
+    usable = list(dict.fromkeys(filter(_is_usable, addresses)))
+    if not usable:
         raise ValueError(f"No usable address: {host!r}")
-    return tuple(first[version] for version in sorted(first))
+    by_version = ([it for it in usable if it.version == version] for version in (4, 6))
+    return tuple(it for addresses in by_version for it in addresses[:_MAX_ADDRESSES])
 
 
 async def _async_look_up(name: str) -> list[IPAddress]:

@@ -62,25 +62,50 @@ def async_look_at_router(
 
 def async_tell_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Tell that the wishes are lost, and every forward is off."""
+    _tell_of_store(hass, entry, Issue.STORE_LOST)
+
+
+def async_tell_store_damaged(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Tell that some wishes or leases are lost."""
+    _tell_of_store(hass, entry, Issue.STORE_DAMAGED)
+
+
+def async_forget_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Remove both: somebody has switched a forward on, or all is stored again."""
+    for issue in (Issue.STORE_LOST, Issue.STORE_DAMAGED):
+        ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
+
+
+def async_look_at_storage(
+    hass: HomeAssistant, entry: ConfigEntry, *, is_failing: bool
+) -> None:
+    """Tell of a disk that takes nothing, until it does."""
+    if is_failing:
+        _tell_of_store(hass, entry, Issue.STORAGE_FAILED)
+    else:
+        ir.async_delete_issue(hass, DOMAIN, f"{Issue.STORAGE_FAILED}_{entry.entry_id}")
+
+
+def _tell_of_store(hass: HomeAssistant, entry: ConfigEntry, issue: Issue) -> None:
     ir.async_create_issue(
         hass,
         DOMAIN,
-        f"{Issue.STORE_LOST}_{entry.entry_id}",
+        f"{issue}_{entry.entry_id}",
         is_fixable=False,
         severity=ir.IssueSeverity.WARNING,
-        translation_key=Issue.STORE_LOST,
+        translation_key=issue,
         translation_placeholders={"router": entry.title},
     )
 
 
-def async_forget_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Remove it: somebody has switched a forward on, or all is stored again."""
-    ir.async_delete_issue(hass, DOMAIN, f"{Issue.STORE_LOST}_{entry.entry_id}")
-
-
 def async_forget_router(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Remove what was told of a router that is no more, or not used any more."""
-    for issue in (Issue.DOUBLE_NAT, Issue.STORE_LOST):
+    for issue in (
+        Issue.DOUBLE_NAT,
+        Issue.STORE_LOST,
+        Issue.STORE_DAMAGED,
+        Issue.STORAGE_FAILED,
+    ):
         ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
     for forward_id in entry.subentries:
         async_forget_forward(hass, forward_id)

@@ -22,6 +22,9 @@ class Lease:
     None while it has not been asked for, or when that is not known.
     """
 
+    is_kept: bool = False
+    """The router does not delete it now: it may stay until it has run out."""
+
     @property
     def key(self) -> MappingKey:
         """Return what names the mapping."""
@@ -32,6 +35,7 @@ class Lease:
         self.wanted = False
         self.grant = None
         self.refusal = None
+        self.is_kept = False
 
 
 class Leases:
@@ -108,3 +112,15 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
         grant=grant,
         open_until=longest if open_until is None else min(open_until, longest),
     )
+
+
+def maybe_renewed(stored: StoredLease) -> StoredLease:
+    """Return a lease from disk as it may be on the router.
+
+    Renewals are stored some seconds later, and a crash may have come between.
+    """
+    grant, open_until = stored.grant, stored.open_until
+    if grant is None or open_until is None:
+        return stored
+    lifetime = max(stored.wish.lifetime, grant.lifetime)
+    return replace(stored, open_until=open_until + lifetime)

@@ -17,6 +17,7 @@ from .client.codec import IPAddress
 from .client.events import (
     Event,
     LeaseGranted,
+    LeaseKept,
     LeaseLost,
     LeaseReappeared,
     LeaseRefused,
@@ -24,7 +25,7 @@ from .client.events import (
 )
 from .client.mapping import MappingKey, MappingWish
 from .forward import Forward, Place, WantedMapping
-from .leases import Lease, Leases, place_of, taken_up
+from .leases import Lease, Leases, maybe_renewed, place_of, taken_up
 from .news import News, Watch
 from .orders import Ask, Order, Release, Restore
 from .snapshot import Snapshot, StoredLease
@@ -210,6 +211,10 @@ class Ledger:
                 lease = self._leases.get(key)
                 if lease is not None and not lease.wanted:
                     self._leases.forget(key)
+            case LeaseKept(key):
+                lease = self._leases.get(key)
+                if lease is not None and not lease.wanted:
+                    lease.is_kept = True
             case LeaseReappeared(wish, open_until):
                 key = wish.key
                 if lease := self._leases.get(key):
@@ -293,7 +298,7 @@ class Ledger:
         self._wishes.end(now=now)
         if not self._third_party:
             self._wishes.stop_third_parties()
-        self.adopt(snapshot.leases, now=now)
+        self.adopt(map(maybe_renewed, snapshot.leases), now=now)
 
     def adopt(self, leases: Iterable[StoredLease], *, now: float) -> None:
         """Take up leases as far as their mappings are not known; `resume` follows."""
@@ -366,7 +371,13 @@ class Ledger:
                 known.wish = wish
                 known.wanted = True
             elif known.wish != wish:
+                # The server is told of another name at the next renewal. RFC 7220.
+                is_renamed = known.wish == replace(
+                    wish, description=known.wish.description
+                )
                 known.wish = wish
+                asks.append(Ask(key, urgent and not is_renamed))
+                continue
             else:
                 continue
             asks.append(Ask(key, urgent))
@@ -393,6 +404,8 @@ class Ledger:
             exact=mapping.exact,
             third_party=mapping.third_party,
             allowed_sources=mapping.allowed_sources,
+            description=mapping.description,
+            port_range=mapping.port_range,
         )
 
     def _all_places(self) -> list[Place]:

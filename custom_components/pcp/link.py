@@ -28,15 +28,21 @@ class Link:
         *,
         on_event: Callable[[Event], None],
         on_pumped: Callable[[], None],
+        source: IPAddress | None = None,
     ) -> None:
-        """Make the keeper; nothing is sent before `async_start`."""
+        """Make the keeper; nothing is sent before `async_start`.
+
+        `source` is the address of ours to ask from, and no other.
+        """
         self.keeper = Keeper(
             server,
             nonce=new_nonce,
             jitter=random.random,
             now=asyncio.get_running_loop().time(),
         )
-        self.transport = Transport(self.keeper, on_event=on_event, on_pumped=on_pumped)
+        self.transport = Transport(
+            self.keeper, on_event=on_event, on_pumped=on_pumped, source=source
+        )
         self.is_ready = False
         """Whether it was handed what earlier runs left, so that orders can follow."""
         self._unsubscribe: Callable[[], None] | None = None

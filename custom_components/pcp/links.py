@@ -1,4 +1,4 @@
-"""The links to one router, by IP version."""
+"""The links to one router, by IP version, and from addresses that we had before."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,6 +7,7 @@ from homeassistant.core import HomeAssistant
 from .announcements import async_get_listener, async_leave_listener
 from .client.codec import IPAddress
 from .client.events import Event
+from .client.mapping import MappingKey
 from .client.server import ServerView
 from .link import Link
 
@@ -20,14 +21,17 @@ class Links:
         entry_id: str,
         *,
         on_event: Callable[[Event], None],
+        on_former_event: Callable[[Event], None],
         on_pumped: Callable[[], None],
     ) -> None:
         """Begin without any."""
         self._hass = hass
         self._entry_id = entry_id
         self._on_event = on_event
+        self._on_former_event = on_former_event
         self._on_pumped = on_pumped
         self._links: dict[int, Link] = {}
+        self._former: dict[IPAddress, Link] = {}
         self.servers: dict[int, IPAddress] = {}
         """With whom the leases are, by IP version, whether there is a link or not."""
 
@@ -67,19 +71,64 @@ class Links:
         return link
 
     def disconnect(self, version: int) -> None:
-        """Stop and forget the link of an IP version; leases are left alone."""
+        """Stop and forget the links of an IP version; leases are left alone."""
         self.servers.pop(version, None)
         if (link := self._links.pop(version, None)) is not None:
             link.stop()
+        for address in [it for it in self._former if it.version == version]:
+            self._former.pop(address).stop()
+
+    def from_address(self, address: IPAddress) -> Link:
+        """Return the link from an address that we had before; it only closes.
+
+        A new one is started by `async_start_former`.
+        """
+        if address not in self._former:
+            self._former[address] = Link(
+                self.servers[address.version],
+                on_event=self._on_former_event,
+                on_pumped=self._end_former,
+                source=address,
+            )
+        return self._former[address]
+
+    def reclaim(self, key: MappingKey) -> None:
+        """Close a mapping no more from an address that we had and have again."""
+        if (former := self._former.get(key.internal_address)) is not None:
+            former.keeper.let_go(key)
+            self._end_former()
+
+    async def async_start_former(self) -> None:
+        """Start the links from addresses that we had before, as far as they are new."""
+        for link in list(self._former.values()):
+            if not link.is_ready:
+                link.is_ready = True
+                await link.async_start(None)
+
+    def _end_former(self) -> None:
+        """Stop those that have nothing left to close."""
+        for address, link in list(self._former.items()):
+            if link.is_ready and not link.keeper.leases():
+                del self._former[address]
+                link.stop()
 
     def pump(self) -> None:
         """Send what there is to send."""
-        for link in self:
+        for link in self._all():
             link.transport.pump()
+
+    def refresh(self) -> None:
+        """Look how to reach the servers now."""
+        for link in self._all():
+            link.transport.refresh_local_address()
 
     def stop(self) -> None:
         """Stop all links; leases are left alone."""
-        for link in self:
+        for link in self._all():
             link.stop()
         self._links.clear()
+        self._former.clear()
         async_leave_listener(self._hass, self._entry_id)
+
+    def _all(self) -> list[Link]:
+        return [*self._links.values(), *self._former.values()]

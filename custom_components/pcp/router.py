@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_MAC
 
 from .client.discovery import ProbeOutcome, probe
+from .client.probing import FOUR_ROUNDS, new_nonce
 from .client.routes import neighbour_mac
 from .const import CONF_UDN
 from .host import async_resolve, normal_host
@@ -72,9 +74,13 @@ async def async_find_router(text: str, *, udn: str | None = None) -> Router:
         addresses = await async_resolve(host)
     except ValueError as err:
         raise RouterError("invalid_host", CONF_HOST) from err
+    # RFC 7488 3: in turn, and the same nonce for all addresses of one server.
+    nonce = new_nonce()
+    is_multihomed = len({it.version for it in addresses}) < len(addresses)
+    ask = partial(probe, wait=FOUR_ROUNDS) if is_multihomed else probe
     outcomes = []
     for address in addresses:
-        outcomes.append((await probe(address)).outcome)
+        outcomes.append((await ask(address, nonce=nonce)).outcome)
         if outcomes[-1] not in ERRORS:
             mac = await asyncio.to_thread(neighbour_mac, address)
             return Router(host=host, mac=mac, udn=udn)

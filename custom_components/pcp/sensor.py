@@ -106,7 +106,7 @@ async def async_setup_entry(
     async_add_entities(
         RouterSensor(entry.runtime_data, description) for description in ROUTER_SENSORS
     )
-    async_follow_forwards(
+    await async_follow_forwards(
         entry,
         async_add_entities,
         lambda coordinator, subentry: [

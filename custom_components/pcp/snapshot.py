@@ -6,11 +6,12 @@ monotonic time does not survive a restart. Version 1 of the storage.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from .client.codec import NONCE_LENGTH, IPAddress
-from .client.mapping import Grant, MappingKey, MappingWish, Protocol
+from .client.mapping import Grant, MappingKey, MappingWish, PortRange, Protocol
 
 # Seconds since 1970; what is later is damage.
 _END_OF_TIME = 1e12
@@ -18,7 +19,10 @@ _END_OF_TIME = 1e12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLease:
-    """A mapping that was asked for, and what is known of it."""
+    """A mapping that was asked for, and what is known of it.
+
+    Its description is not stored: it is the name of the forward, if that is there.
+    """
 
     wish: MappingWish
     grant: Grant | None
@@ -57,12 +61,16 @@ class Snapshot:
         }
 
     @classmethod
-    def from_json(cls, data: object, *, wall_offset: float) -> Snapshot:
-        """Return what `as_json` stored; raises ValueError when it is damaged."""
-        try:
-            return _snapshot_from_json(_as(dict, data), wall_offset)
-        except (KeyError, TypeError, ValueError) as err:
-            raise ValueError(f"damaged storage: {err!r}") from err
+    def from_json(
+        cls, data: object, *, wall_offset: float
+    ) -> tuple[Snapshot, list[str]]:
+        """Return what can be read of what `as_json` stored, and what cannot.
+
+        Damage costs what is damaged: one wish, one lease, or what was known of a grant.
+        It is told without any address or nonce, for the log.
+        """
+        damage: list[str] = []
+        return _snapshot_from_json(data, wall_offset, damage), damage
 
 
 def _lease_as_json(lease: StoredLease, wall_offset: float) -> dict[str, Any]:
@@ -78,43 +86,77 @@ def _lease_as_json(lease: StoredLease, wall_offset: float) -> dict[str, Any]:
         "exact": wish.exact,
         "third_party": wish.third_party,
         "allowed_sources": [str(network) for network in wish.allowed_sources],
+        **_port_range_as_json(wish.port_range),
         "grant": grant
         and {
             "external_address": address and str(address),
             "external_port": grant.assigned_external_port,
             "lifetime": grant.lifetime,
             "expires_at": _wall(grant.expires_at, wall_offset),
+            **_port_range_as_json(grant.port_range),
         },
         "open_until": _wall(lease.open_until, wall_offset),
     }
 
 
-def _snapshot_from_json(data: dict[str, Any], wall_offset: float) -> Snapshot:
+def _snapshot_from_json(
+    data: object, wall_offset: float, damage: list[str]
+) -> Snapshot:
+    def member[ValueT](name: str, kind: type[ValueT]) -> ValueT:
+        found = _readable(damage, name, lambda: _as(kind, _as(dict, data)[name]))
+        return kind() if found is None else found
+
+    def each[ValueT](name: str, read: Callable[[object], ValueT]) -> list[ValueT]:
+        found = (
+            _readable(damage, f"{name}[{number}]", partial(read, item))
+            for number, item in enumerate(member(name, list))
+        )
+        return [item for item in found if item is not None]
+
+    nonces: set[bytes] = set()
+
+    def lease_of_its_own(item: object) -> StoredLease:
+        lease = _lease_from_json(_as(dict, item), wall_offset, damage)
+        if lease.wish.nonce in nonces:
+            raise ValueError("a nonce is there twice")
+        nonces.add(lease.wish.nonce)
+        return lease
+
     wishes = {
-        forward_id: _as(dict, wish)
-        for forward_id, wish in _as(dict, data["wishes"]).items()
+        forward_id: _readable(
+            damage, f"wishes[{number}]", partial(_wish_from_json, wish, wall_offset)
+        )
+        for number, (forward_id, wish) in enumerate(member("wishes", dict).items())
     }
-    snapshot = Snapshot(
-        servers=_addresses(data["servers"]),
-        internal_addresses=_addresses(data["internal_addresses"]),
-        wishes={
-            forward_id: (
-                _as(bool, wish["wanted"]),
-                _optional(_monotonic, wish["closes_at"], wall_offset),
-            )
-            for forward_id, wish in wishes.items()
-        },
-        leases=tuple(
-            _lease_from_json(_as(dict, lease), wall_offset)
-            for lease in _as(list, data["leases"])
-        ),
+    return Snapshot(
+        servers=tuple(each("servers", _address)),
+        internal_addresses=tuple(each("internal_addresses", _address)),
+        wishes={it: wish for it, wish in wishes.items() if wish is not None},
+        leases=tuple(each("leases", lease_of_its_own)),
     )
-    if len({lease.wish.nonce for lease in snapshot.leases}) < len(snapshot.leases):
-        raise ValueError("a nonce is there twice")
-    return snapshot
 
 
-def _lease_from_json(data: dict[str, Any], wall_offset: float) -> StoredLease:
+def _readable[ValueT](
+    damage: list[str], place: str, read: Callable[[], ValueT]
+) -> ValueT | None:
+    """Return what is read, None where it cannot be; that is noted."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError) as err:
+        damage.append(f"{place}: {err!r}")
+        return None
+
+
+def _wish_from_json(data: object, wall_offset: float) -> tuple[bool, float | None]:
+    wish = _as(dict, data)
+    closes_at = _optional(_monotonic, wish["closes_at"], wall_offset)
+    return _as(bool, wish["wanted"]), closes_at
+
+
+def _lease_from_json(
+    data: dict[str, Any], wall_offset: float, damage: list[str]
+) -> StoredLease:
+    """Read a lease; without what is known of its grant it can still be deleted."""
     nonce = bytes.fromhex(data["nonce"])
     if len(nonce) != NONCE_LENGTH:
         raise ValueError("a nonce has 12 octets")
@@ -131,12 +173,20 @@ def _lease_from_json(data: dict[str, Any], wall_offset: float) -> StoredLease:
             exact=_as(bool, data["exact"]),
             third_party=_as(bool, data["third_party"]),
             allowed_sources=tuple(
-                ip_network(_as(str, network))
-                for network in _as(list, data["allowed_sources"])
+                _network(network) for network in _as(list, data["allowed_sources"])
             ),
+            port_range=_readable(damage, "a range of ports", lambda: _port_range(data)),
         ),
-        grant=_optional(_grant_from_json, data["grant"], wall_offset),
-        open_until=_optional(_monotonic, data["open_until"], wall_offset),
+        grant=_readable(
+            damage,
+            "a grant",
+            lambda: _optional(_grant_from_json, data["grant"], wall_offset),
+        ),
+        open_until=_readable(
+            damage,
+            "the end of a lease",
+            lambda: _optional(_monotonic, data["open_until"], wall_offset),
+        ),
     )
 
 
@@ -147,7 +197,20 @@ def _grant_from_json(data: object, wall_offset: float) -> Grant:
         assigned_external_port=_number(grant["external_port"], 1, 65535),
         lifetime=_number(grant["lifetime"], 1),
         expires_at=_monotonic(grant["expires_at"], wall_offset),
+        port_range=_port_range(grant),
     )
+
+
+def _port_range_as_json(ports: PortRange | None) -> dict[str, list[int]]:
+    return {} if ports is None else {"port_range": [ports.first, ports.count]}
+
+
+def _port_range(data: dict[str, Any]) -> PortRange | None:
+    """Return the ports that go together; one port has none."""
+    if (value := data.get("port_range")) is None:
+        return None
+    first, count = _as(list, value)
+    return PortRange(first=_number(first, 1, 65535), count=_number(count, 2, 65535))
 
 
 def _wall(at: float | None, wall_offset: float) -> float | None:
@@ -168,12 +231,18 @@ def _number(value: object, low: int, high: int = 0xFFFFFFFF) -> int:
     return number
 
 
-def _addresses(value: object) -> tuple[IPAddress, ...]:
-    return tuple(_address(text) for text in _as(list, value))
-
-
 def _address(value: object) -> IPAddress:
-    return ip_address(_as(str, value))
+    try:
+        return ip_address(_as(str, value))
+    except ValueError:
+        raise ValueError("no address") from None
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(_as(str, value))
+    except ValueError:
+        raise ValueError("no network") from None
 
 
 def _as[ValueT](kind: type[ValueT], value: object) -> ValueT:

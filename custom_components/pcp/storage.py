@@ -1,14 +1,27 @@
-"""The one Store of a router: wishes, durations and leases."""
+"""The one Store of a router: wishes, durations and leases.
+
+Home Assistant's Store logs what it cannot write, and goes on. Here nothing may be asked
+for that is not on disk, so this one knows. What is damaged is read as far as it can be.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import shutil
+from typing import Any, override
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+from homeassistant.util.file import WriteError
+from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 from .snapshot import Snapshot
+
+_LOGGER = logging.getLogger(__name__)
 
 STORAGE_VERSION = 1
 
@@ -17,47 +30,84 @@ STORAGE_VERSION = 1
 _SAVE_SOON = 1.0
 _SAVE_LATER = 30.0
 
+# What the disk did not take, by key: a reload goes on with that.
+_UNWRITTEN: HassKey[dict[str, dict[str, Any]]] = HassKey(f"{DOMAIN}_unwritten")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What was on disk."""
+
+    snapshot: Snapshot
+    is_damaged: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether it is damaged, and nothing of it could be read."""
+        snapshot = self.snapshot
+        return self.is_damaged and not (snapshot.wishes or snapshot.leases)
+
 
 class LedgerStore:
     """Snapshots of the ledger in storage."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Name the store after the entry."""
-        self._loop = hass.loop
-        self._store: Store[dict[str, Any]] = Store(
-            hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}", private=True
-        )
+        self._hass = hass
+        self._store = _Store(hass, f"{DOMAIN}.{entry_id}")
+        self._unwritten = hass.data.setdefault(_UNWRITTEN, {})
         self._save_at: float | None = None
 
-    async def async_load(self, *, wall_offset: float) -> Snapshot | None:
-        """Return the snapshot, None when there is none.
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether the last writing failed."""
+        return self._store.is_failing
 
-        Raises ValueError when it is damaged, or of a version to come.
+    async def async_load(self, *, wall_offset: float) -> Stored | None:
+        """Return what can be read, None when there is nothing.
+
+        A damaged file is kept under another name. Raises HomeAssistantError when it
+        cannot be read now, UnsupportedStorageVersionError when it is of a version to
+        come; then it is left as it is.
         """
         try:
-            data = await self._store.async_load()
-        except (HomeAssistantError, NotImplementedError) as err:
-            raise ValueError(f"unreadable storage: {err}") from err
-        except (KeyError, TypeError) as err:
-            raise ValueError(f"damaged storage: {err!r}") from err
-        if data is None:
-            return None
-        return Snapshot.from_json(data, wall_offset=wall_offset)
+            data = self._unwritten.pop(self._store.key, None)
+            if data is None:
+                data = await self._store.async_load()
+        except (KeyError, TypeError, NotImplementedError) as err:
+            snapshot, damage = Snapshot(), [repr(err)]
+        else:
+            if data is None:
+                return None
+            snapshot, damage = Snapshot.from_json(data, wall_offset=wall_offset)
+        if damage:
+            copy = await self._hass.async_add_executor_job(_keep, self._store.path)
+            _LOGGER.error(
+                "What was stored in %s is damaged (%s); what can be read is used, %s",
+                self._store.key,
+                "; ".join(damage),
+                f"the file was kept as {copy}" if copy else "no copy could be kept",
+            )
+        return Stored(snapshot=snapshot, is_damaged=bool(damage))
 
-    async def async_save(self, data: dict[str, Any]) -> None:
-        """Write at once; returns when it is on disk."""
+    async def async_save(self, data: dict[str, Any]) -> bool:
+        """Write at once; tell whether it is on disk."""
         self._save_at = None
         await self._store.async_save(data)
+        self._unwritten.pop(self._store.key, None)
+        if self.is_failing:
+            self._unwritten[self._store.key] = data
+        return not self.is_failing
 
     def async_save_soon(
         self, data: Callable[[], dict[str, Any]], *, renewal: bool
     ) -> None:
-        """Write in a while, what `data` returns then.
+        """Write in a while, what `data` returns then; before Home Assistant stops.
 
         The store would put off what is due soon for what is due later.
         """
         delay = _SAVE_LATER if renewal else _SAVE_SOON
-        save_at = self._loop.time() + delay
+        save_at = self._hass.loop.time() + delay
         if self._save_at is not None and self._save_at <= save_at:
             return
 
@@ -70,4 +120,41 @@ class LedgerStore:
 
     async def async_remove(self) -> None:
         """Remove it for good."""
+        self._unwritten.pop(self._store.key, None)
         await self._store.async_remove()
+
+
+class _Store(Store[dict[str, Any]]):
+    """A store that tells whether it could write."""
+
+    def __init__(self, hass: HomeAssistant, key: str) -> None:
+        # Atomic: a power cut leaves the old file or the new one.
+        super().__init__(hass, STORAGE_VERSION, key, private=True, atomic_writes=True)
+        self.is_failing = False
+
+    @override
+    async def _async_write_data(self, data: dict[str, Any]) -> None:
+        """Write, and note how that went: once when it fails, once when it works."""
+        try:
+            await super()._async_write_data(data)
+        except (HomeAssistantError, OSError) as err:
+            if not self.is_failing:
+                _LOGGER.error("%s cannot be written: %s", self.key, err)
+            self.is_failing = True
+            raise WriteError(str(err)) from err
+        if self.is_failing:
+            _LOGGER.warning("%s can be written again", self.key)
+        self.is_failing = False
+
+
+def _keep(path: str) -> str | None:
+    """Copy a damaged file, as Home Assistant names those; return the copy's name."""
+    copy = Path(f"{path}.corrupt.{dt_util.utcnow().isoformat()}")
+    try:
+        # There are nonces in it.
+        copy.touch(mode=0o600)
+        shutil.copyfile(path, copy)
+    except OSError:
+        copy.unlink(missing_ok=True)
+        return None
+    return copy.name

@@ -53,7 +53,7 @@ async def async_setup_entry(
             )
         return [switch]
 
-    async_follow_forwards(entry, async_add_entities, create)
+    await async_follow_forwards(entry, async_add_entities, create)
     async_follow_names(entry)
 
 

@@ -3,14 +3,14 @@
 Frozen values with wall-clock times, made from the ledger's standings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from .client.codec import IPAddress
-from .client.mapping import Refusal
+from .client.mapping import Grant, LeaseView, Refusal
 from .clock import Clock
 from .forward import ForwardStatus
 from .leases import Lease
@@ -26,6 +26,7 @@ _NOT_EXTERNAL = tuple(
         "172.16.0.0/12",
         "192.168.0.0/16",
         "100.64.0.0/10",  # RFC 6598: carrier-grade NAT
+        "169.254.0.0/16",  # RFC 3927: nobody gave it an address
         "192.0.0.0/29",  # RFC 7335: the inside of DS-Lite
     )
 )
@@ -189,24 +190,46 @@ def link_diagnostics(link: Link, *, now: float) -> dict[str, Any]:
     def seconds(at: float | None) -> int | None:
         return None if at is None else round(at - now)
 
+    keeper = link.keeper
+    view = keeper.server_view()
     return {
         "ip_version": link.server.version,
         "server": str(link.server),
-        "client_address": _text(link.keeper.client_address),
-        **asdict(link.keeper.server_view()),
-        "leases": [
+        "client_address": _text(keeper.client_address),
+        **asdict(view),
+        "nat64_prefixes": [
             {
-                "protocol": lease.key.protocol.name.lower(),
-                "internal_port": lease.key.internal_port,
-                "state": lease.state.value,
-                "expires_in": seconds(lease.grant.expires_at if lease.grant else None),
-                "open_for": seconds(lease.open_until),
-                "refusal": lease.refusal and lease.refusal.reason.value,
-                "retry_in": seconds(lease.refusal.retry_at if lease.refusal else None),
+                "network": str(prefix.network),
+                "ipv4_networks": [str(network) for network in prefix.ipv4_networks],
             }
-            for lease in link.keeper.leases()
+            for prefix in view.nat64_prefixes
         ],
+        "leases": [_lease_diagnostics(lease, seconds) for lease in keeper.leases()],
+        "peers": [_lease_diagnostics(lease, seconds) for lease in keeper.peers()],
     }
+
+
+def _lease_diagnostics(
+    lease: LeaseView, seconds: Callable[[float | None], int | None]
+) -> dict[str, Any]:
+    return {
+        "protocol": lease.key.protocol.name.lower(),
+        "internal_port": lease.key.internal_port,
+        "state": lease.state.value,
+        "expires_in": seconds(lease.grant.expires_at if lease.grant else None),
+        "open_for": seconds(lease.open_until),
+        "filter_echoed": lease.filter_echoed,
+        "description_echoed": lease.description_echoed,
+        "ports_together": _ports_together(lease.grant),
+        "refusal": lease.refusal and lease.refusal.reason.value,
+        "retry_in": seconds(lease.refusal.retry_at if lease.refusal else None),
+    }
+
+
+def _ports_together(grant: Grant | None) -> list[int] | None:
+    """Return the first and the last port of the set that a mapping is part of."""
+    ports = grant.port_range if grant else None
+    return None if ports is None else [ports.first, ports.first + ports.count - 1]
 
 
 def _text(address: IPAddress | None) -> str | None:

@@ -57,19 +57,24 @@ class Wishes:
         places: list[Place] = []
         for forward_id in {**before, **forwards}:
             old, new = before.get(forward_id), forwards.get(forward_id)
-            if old == new:
+            if old is new or old == new:
                 continue
             self.touch(forward_id)
             self._changes.pop(forward_id, None)
-            places += (place for it in (old, new) if it for place in it.places())
+            for place in old.places() if old else ():
+                self._forwards_at[place].remove(forward_id)
+                places.append(place)
+            for place in new.places() if new else ():
+                self._forwards_at.setdefault(place, []).append(forward_id)
+                places.append(place)
             if new is not None and self.end_trial(new) and old is None:
                 wishes[forward_id] = Wish(wanted=True)
         self._closed &= forwards.keys()
-        self._forwards_at = {}
-        for forward_id, forward in forwards.items():
-            self._wishes[forward_id] = wishes.get(forward_id, Wish())
-            for place in forward.places():
-                self._forwards_at.setdefault(place, []).append(forward_id)
+        for place in places:
+            if not self._forwards_at.get(place, True):
+                del self._forwards_at[place]
+        for forward_id in forwards:
+            self._wishes[forward_id] = wishes.get(forward_id) or Wish()
         return places
 
     def set_wish(self, forward_id: str, wish: Wish) -> list[Place]:
