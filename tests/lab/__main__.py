@@ -9,6 +9,7 @@ silence on|off          requests are lost
 announcements on|off
 loss PERCENT            of the PCP datagrams, each way
 nat-pmp-only on|off
+dhcp on|off             its DHCP server, which names it as the PCP server
 address ADDRESS         the router's address on the WAN side
 """
 
@@ -19,6 +20,7 @@ import sys
 from typing import cast
 
 from . import requirements
+from .dhcp import DhcpServer
 from .network import PLACES, Network, Place, left_over
 from .router import DEFAULTS, Options, Router
 
@@ -74,6 +76,9 @@ def _operate(router: Router, command: str, arguments: argparse.Namespace) -> Non
             (router.pass_announcements if passing else router.drop_announcements)()
         case "nat-pmp-only":
             router.nat_pmp_only(arguments.switch == "on")
+        case "dhcp":
+            dhcp = DhcpServer(router.network)
+            (dhcp.start if arguments.switch == "on" else dhcp.stop)()
         case "loss":
             router.loss(arguments.percent)
         case "address":
@@ -99,6 +104,7 @@ def _status(network: Network) -> str:
             f"router {network.address('router')}, {network.external_address}: {running}",
             *(f"{place} {network.address(place)}" for place in places),
             f"faults: {', '.join(router.faults()) or 'none'}",
+            f"dhcp: {'on' if DhcpServer(network).is_running else 'off'}",
             *(
                 f"{mapping.protocol} {mapping.external_port} -> "
                 f"{mapping.internal_address} {mapping.internal_port}"
@@ -122,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("words", nargs=argparse.REMAINDER)
     for name in ("status", "start", "stop", "reboot"):
         commands.add_parser(name)
-    for name in ("silence", "announcements", "nat-pmp-only"):
+    for name in ("silence", "announcements", "nat-pmp-only", "dhcp"):
         commands.add_parser(name).add_argument("switch", choices=("on", "off"))
     commands.add_parser("loss").add_argument("percent", type=float)
     commands.add_parser("address").add_argument("address")

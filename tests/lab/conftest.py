@@ -23,7 +23,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+    """Mark every test of this folder; those that wait for minutes come first.
+
+    Where several run at a time, the others are run meanwhile.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address
-import shutil
 
 from . import processes
 from .network import ROUTER_ADDRESS, ROUTER_ADDRESS_V6, Network
@@ -20,10 +19,10 @@ class DhcpServer:
         self._pid_file = network.folder / "dnsmasq.pid"
         self._log = network.folder / "dnsmasq.log"
 
-    @staticmethod
-    def is_installed() -> bool:
-        """Whether this machine has it (Debian: dnsmasq-base)."""
-        return shutil.which(DAEMON) is not None
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs."""
+        return processes.read_pid(self._pid_file) is not None
 
     def start(
         self,
@@ -60,7 +59,7 @@ class DhcpServer:
             f"--dhcp-leasefile={self.network.folder / 'dnsmasq.leases'}",
         )
         wait_until(
-            lambda: processes.read_pid(self._pid_file) is not None,
+            lambda: self.is_running,
             "the DHCP server to run",
         )
 

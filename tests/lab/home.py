@@ -119,7 +119,7 @@ class Home:
 
     def begin(self) -> None:
         """Begin a test."""
-        self._log_begins = len(self.process.log())
+        self.forget_log()
         if not self.process.is_running:
             self.start()
 
@@ -134,6 +134,10 @@ class Home:
             if flow["handler"] == "pcp":
                 self.api.abort_flow(FlowKind.CONFIG, flow["flow_id"])
         self.entry_id = ""
+
+    def forget_log(self) -> None:
+        """Let what was printed until now be as it should."""
+        self._log_begins = len(self.process.log())
 
     def check_log(self) -> None:
         """Fail when the log has a stack trace, or an error of the integration."""
@@ -205,6 +209,11 @@ class Home:
             self.router_entity(platform, key), state, timeout=timeout
         )
 
+    def servers(self) -> dict[int, str]:
+        """Return where the router is asked, by IP version, as diagnostics tell it."""
+        told = self.api.diagnostics(self.entry_id)["data"]["client"]["servers"]
+        return {link["ip_version"]: link["server"] for link in told}
+
     @contextmanager
     def router_events(self) -> Iterator[RouterEvents]:
         """Collect what the router's event entity tells."""
@@ -253,13 +262,35 @@ class Home:
         self.api.abort_flow(FlowKind.SUBENTRY, result["flow_id"])
         return cast("dict[str, str]", result["errors"])
 
-    def try_form(self, name: str, internal_port: int, **fields: Any) -> Json:
+    def try_form(
+        self,
+        name: str,
+        internal_port: int,
+        *,
+        changes: Door | None = None,
+        **fields: Any,
+    ) -> Json:
         """Submit the form; `fields` besides `protocol` belong to its section."""
         data: Json = {"name": name, "internal_port": internal_port}
         data["protocol"] = fields.pop("protocol", "tcp")
         data["advanced"] = fields
-        flow = self.api.start_subentry_flow(self.entry_id, "forward")
+        flow = self.api.start_subentry_flow(
+            self.entry_id,
+            "forward",
+            subentry_id=changes.forward_id if changes else None,
+        )
         return self.api.configure(FlowKind.SUBENTRY, flow["flow_id"], data)
+
+    def change(
+        self, door: Door, name: str, internal_port: int, **fields: Any
+    ) -> dict[str, str]:
+        """Change a forward by its form; return the form's errors, if any."""
+        result = self.try_form(name, internal_port, changes=door, **fields)
+        if result["type"] == "form":
+            self.api.abort_flow(FlowKind.SUBENTRY, result["flow_id"])
+            return cast("dict[str, str]", result["errors"])
+        assert result["reason"] == "reconfigure_successful", result
+        return {}
 
     def doors(self) -> list[Json]:
         """Return all forwards as `pcp.list_forwards` tells them."""
@@ -306,10 +337,16 @@ class Home:
             timeout=timeout,
         )
 
-    def wait_until_shut(self, port_number: int, *, timeout: float = RECOVERY) -> None:
+    def wait_until_shut(
+        self,
+        port_number: int,
+        *,
+        address: str | None = None,
+        timeout: float = RECOVERY,
+    ) -> None:
         """Wait until a connection from outside gets no answer."""
         wait_until(
-            lambda: not self.passes(port_number),
+            lambda: not self.passes(port_number, address=address),
             f"{port_number} to be shut",
             timeout=timeout,
         )

@@ -10,6 +10,7 @@ TOOLS = {
     "ip": "iproute2",
     "nft": "nftables",
     "conntrack": "conntrack",
+    "dnsmasq": "dnsmasq-base",
     "miniupnpd": "miniupnpd and miniupnpd-nftables",
 }
 

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TypedDict, Unpack
 
-from . import nat_pmp_responder, processes, rules
+from . import ipv6, nat_pmp_responder, processes, rules
 from .network import Network
 from .waiting import wait_until
 
@@ -169,14 +169,18 @@ class Router:
         for lease_file in self._lease_files:
             lease_file.unlink(missing_ok=True)
         self.network.reset_addresses()
+        ipv6.reset(self.network)
         self.options = DEFAULTS.copy()
         self.start()
 
     # Faults; they outlast a reboot
 
-    def silence(self) -> None:
-        """Lose every request from the LAN, without ICMP; announcements still leave."""
-        self._add_table("lab_silence", rules.SILENCE)
+    def silence(self, *, ip_version: int | None = None) -> None:
+        """Lose every request from the LAN, without ICMP; announcements still leave.
+
+        With `ip_version` (4, 6) only those over that one.
+        """
+        self._add_table("lab_silence", rules.silence(ip_version))
 
     def unsilence(self) -> None:
         """End `silence`."""

@@ -44,13 +44,6 @@ table inet filter {
 }
 """
 
-# Before the shim of NAT-PMP only, which sits at raw (-300).
-SILENCE = """
-    chain requests {
-        type filter hook prerouting priority -310;
-        iifname "br0" udp dport 5351 drop
-    }
-"""
 
 ANNOUNCEMENTS_DROPPED = """
     chain announcements {
@@ -80,6 +73,20 @@ NAT_PMP_ONLY = """
         type filter hook output priority 0;
         oifname "br0" udp sport 5351 udp dport 5350 @th,64,8 == 2 drop
     }
+"""
+
+
+def silence(ip_version: int | None = None) -> str:
+    """Lose all requests, or those over one IP version (4, 6).
+
+    Before the shim of NAT-PMP only, which sits at raw (-300).
+    """
+    over = f"meta nfproto ipv{ip_version} " if ip_version else ""
+    return f"""
+    chain requests {{
+        type filter hook prerouting priority -310;
+        iifname "br0" {over}udp dport 5351 drop
+    }}
 """
 
 

@@ -1,7 +1,5 @@
 """Doors that come back by themselves after what happens to the router."""
 
-import pytest
-
 from .home import Home
 from .network import EXTERNAL_ADDRESS, Network
 from .router import PRIVATE_ADDRESS, Router
@@ -173,23 +171,6 @@ def test_private_external_address(home: Home, router: Router) -> None:
     home.wait_until_passes(SERVICE, timeout=AFTER_HOLD)
     door.wait_for("open", switch="on")
     home.wait_for_router("binary_sensor", "double_nat", "off")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(420)
-def test_lost_announcement_in_real_time(home: Home, router: Router) -> None:
-    """A reboot whose ANNOUNCE was lost is found within five minutes."""
-    # In four minutes the clocks may drift by a sixteenth. RFC 6887 8.5
-    wait_until(
-        lambda: router.uptime > 30, "the router to be up for a while", timeout=40
-    )
-    home.listen(SERVICE)
-    door = home.add("Web", SERVICE)
-    router.drop_announcements()
-    let_pass(router)
-    router.reboot()
-    home.wait_until_passes(SERVICE, timeout=310.0)
-    door.wait_for("open", switch="on")
 
 
 def nonces(network: Network) -> set[tuple[str, str]]:

@@ -7,6 +7,8 @@ import threading
 from typing import Self, override
 
 MAX_DATAGRAM = 65535
+# For what the kernel tells of a datagram.
+ANCILLARY_SIZE = 256
 
 
 class Listener:
@@ -71,17 +73,19 @@ class TcpListener(Listener):
 
 
 class UdpListener(Listener):
-    """Sends every datagram back."""
+    """Sends every datagram back, from the address that it was sent to."""
 
     def __init__(self, port_number: int) -> None:
         """Open the port; the thread starts with the `with` block."""
         super().__init__(socket.SOCK_DGRAM, port_number)
+        # Else a host with several addresses answers from one that was not asked.
+        self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
 
     @override
     def _answer(self) -> None:
-        data, source = self._socket.recvfrom(MAX_DATAGRAM)
+        data, asked_at, _, source = self._socket.recvmsg(MAX_DATAGRAM, ANCILLARY_SIZE)
         self._note(source)
-        self._socket.sendto(data, source)
+        self._socket.sendmsg([data], asked_at, 0, source)
 
 
 def connect_tcp(address: str, port_number: int, timeout: float) -> bytes | None:
