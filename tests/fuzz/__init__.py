@@ -1,0 +1,1 @@
+"""A coverage-guided fuzzer over all that reads datagrams. See README.md."""
