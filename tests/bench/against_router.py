@@ -5,7 +5,7 @@ simulated router on loopback. Bare and ours take turns within one run.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
@@ -48,15 +48,23 @@ class Client:
     """How often each internal port was granted."""
     released: int
     changed: asyncio.Event
+    on_pumped: Callable[[], object] = lambda: None
+
+    async def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so; it is looked at when anything was told."""
+        while not is_so():
+            self.changed.clear()
+            await self.changed.wait()
 
 
 def _nonce() -> bytes:
     return secrets.token_bytes(12)
 
 
-async def _client(server: IPAddress) -> Client:
+async def make_client(server: IPAddress | str) -> Client:
+    """Return a keeper that runs, in the namespace of this thread."""
     keeper = Keeper(
-        server,
+        ip_address(server) if isinstance(server, str) else server,
         nonce=_nonce,
         jitter=random.random,
         now=asyncio.get_running_loop().time(),
@@ -72,18 +80,26 @@ async def _client(server: IPAddress) -> Client:
                 client.released += 1
                 client.changed.set()
 
+    def on_pumped() -> None:
+        client.on_pumped()
+
     client = Client(
-        keeper, Transport(keeper, on_event=on_event), {}, 0, asyncio.Event()
+        keeper,
+        Transport(keeper, on_event=on_event, on_pumped=on_pumped),
+        {},
+        0,
+        asyncio.Event(),
     )
     await client.transport.start()
     await asyncio.sleep(0.1)
     return client
 
 
-def _wish(client_address: IPAddress, internal_port: int) -> MappingWish:
+def wish_for(client_address: IPAddress | str, internal_port: int) -> MappingWish:
+    """Return the wish for a TCP port of ours, with a fresh nonce."""
     return MappingWish(
         key=MappingKey(
-            internal_address=client_address,
+            internal_address=ip_address(str(client_address)),
             protocol=Protocol.TCP,
             internal_port=internal_port,
         ),
@@ -93,7 +109,8 @@ def _wish(client_address: IPAddress, internal_port: int) -> MappingWish:
     )
 
 
-def _request(wish: MappingWish, *, lifetime: int) -> bytes:
+def request(wish: MappingWish, *, lifetime: int) -> bytes:
+    """Return the request for a mapping; lifetime 0 deletes."""
     return encode(
         MapRequest(
             client_address=wish.key.internal_address,
@@ -108,14 +125,16 @@ def _request(wish: MappingWish, *, lifetime: int) -> bytes:
 
 
 @contextmanager
-def _bare_socket(server: IPAddress) -> Iterator[socket.socket]:
+def bare_socket(server: IPAddress | str) -> Iterator[socket.socket]:
+    """Open a connected socket."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bare:
         bare.settimeout(5)
         bare.connect((str(server), SERVER_PORT))
         yield bare
 
 
-def _ask(bare: socket.socket, data: bytes) -> None:
+def ask(bare: socket.socket, data: bytes) -> None:
+    """Send, and wait for the answer."""
     bare.send(data)
     bare.recv(1100)
 
@@ -128,20 +147,20 @@ async def _wait_for_grant(client: Client, internal_port: int, times: int) -> Non
 
 async def measure_add(server: IPAddress, rounds: int) -> Result:
     """Add one forward, bare and ours in turns; both delete theirs afterwards."""
-    client = await _client(server)
+    client = await make_client(server)
     bare_times, own_times = [], []
     address = client.keeper.client_address
     assert address is not None
     try:
-        with _bare_socket(server) as bare:
+        with bare_socket(server) as bare:
             for number in range(rounds):
-                wish = _wish(address, FIRST_PORT + number)
+                wish = wish_for(address, FIRST_PORT + number)
                 started = time.perf_counter()
-                _ask(bare, _request(wish, lifetime=LIFETIME))
+                ask(bare, request(wish, lifetime=LIFETIME))
                 bare_times.append(time.perf_counter() - started)
-                _ask(bare, _request(wish, lifetime=0))
+                ask(bare, request(wish, lifetime=0))
 
-                wish = _wish(address, FIRST_PORT + number)
+                wish = wish_for(address, FIRST_PORT + number)
                 started = time.perf_counter()
                 client.keeper.want(wish, now=client.transport.now())
                 client.transport.pump()
@@ -168,23 +187,23 @@ async def measure_add(server: IPAddress, rounds: int) -> Result:
 
 async def measure_remake(server: IPAddress, count: int, rounds: int) -> Result:
     """Renew everything as after a loss, against as many bare requests one by one."""
-    client = await _client(server)
+    client = await make_client(server)
     address = client.keeper.client_address
     assert address is not None
-    wishes = [_wish(address, FIRST_PORT + number) for number in range(count)]
+    wishes = [wish_for(address, FIRST_PORT + number) for number in range(count)]
     bare_times, own_times = [], []
     try:
-        with _bare_socket(server) as bare:
+        with bare_socket(server) as bare:
             for _ in range(rounds):
                 # As after a loss: nothing is there.
                 for wish in wishes:
-                    _ask(bare, _request(wish, lifetime=0))
+                    ask(bare, request(wish, lifetime=0))
                 started = time.perf_counter()
                 for wish in wishes:
-                    _ask(bare, _request(wish, lifetime=LIFETIME))
+                    ask(bare, request(wish, lifetime=LIFETIME))
                 bare_times.append(time.perf_counter() - started)
                 for wish in wishes:
-                    _ask(bare, _request(wish, lifetime=0))
+                    ask(bare, request(wish, lifetime=0))
 
                 client.granted.clear()
                 started = time.perf_counter()

@@ -29,6 +29,7 @@ class Household:
         self._random = random.Random(0)
         self.now = 0.0
         self.sent = 0
+        self._booted_at = -1000.0
         self.ledger = Ledger(nonce=self._nonce, lease_time=lease_time)
         self.ledger.set_internal_address(CLIENT)
         self.keeper = Keeper(
@@ -69,12 +70,21 @@ class Household:
             self.exchange()
         self.now = until
 
+    def reboot(self) -> None:
+        """Let the server lose its state; nobody is told."""
+        self._booted_at = self.now
+
+    def epoch_seen(self) -> float:
+        """Return when the server began, as far as its answers have told."""
+        started_at = self.keeper.server_view().started_at
+        return float("-inf") if started_at is None else started_at
+
     def _nonce(self) -> bytes:
         return self._random.randbytes(12)
 
     def _answer(self, data: bytes) -> bytes:
         request = decode_request(data)
-        epoch_time = 1000 + int(self.now)
+        epoch_time = int(self.now - self._booted_at)
         if not isinstance(request, MapRequest):
             return encode(
                 AnnounceResponse(result_code=ResultCode.SUCCESS, epoch_time=epoch_time)

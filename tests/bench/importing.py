@@ -1,7 +1,6 @@
 """What it costs Home Assistant to import the integration, against HA's own `upnp`.
 
-Each in a fresh interpreter that has Home Assistant loaded, in turns; pyroute2 is loaded
-later, and only for discovery.
+Each in a fresh interpreter that has Home Assistant loaded, in turns.
 """
 
 from pathlib import Path
