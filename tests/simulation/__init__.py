@@ -1,0 +1,1 @@
+"""Deterministic simulation: the real ledger, keeper, engine and transport, for days."""

@@ -1,0 +1,108 @@
+"""How long what may take, and what a personality is excused from."""
+
+from typing import TYPE_CHECKING
+
+from custom_components.pcp.client.codec import IPAddress
+from tests.simulated_router.personality import EpochSource, PinholeRenewal
+
+if TYPE_CHECKING:
+    from .world import World
+
+# design: five minutes from when the router answers again, and as much for the
+# retransmission that is under way then.
+HEALED = 300.0
+# miniupnpd cuts ports to 8 bits, a CARP gateway answers from elsewhere: these grant, and
+# we can never believe it.
+UNHEARD = frozenset({"nat_pmp_truncating", "other_address", "silent", "closed"})
+# A mapping of UDP opens TCP.
+OPENS_ANOTHER = frozenset({"openwrt_mixed_up"})
+
+
+class Bounds:
+    """The bounds in one world."""
+
+    def __init__(self, world: World) -> None:
+        """Begin."""
+        self.world = world
+        self.silent_loss_at = float("-inf")
+        self._clock_set: list[tuple[float, float]] = []
+
+    def well_since(self, since: float) -> float:
+        """Return from when on all has been well, and something was to be done."""
+        return max(since, self.world.disturbed_at)
+
+    def note_clock_set(self, by: float) -> None:
+        """Note that the wall clock was set."""
+        self._clock_set.append((self.world.now, abs(by)))
+
+    def clock_slack(self) -> float:
+        """Return by how much times may be off because the wall clock was set.
+
+        What was stored by one clock and read by another is off until it is renewed.
+        """
+        since = self.world.now - 86_400.0
+        return sum(by for at, by in self._clock_set if at > since)
+
+    @property
+    def longest_lease(self) -> float:
+        """Return how long a lease may be, in seconds."""
+        personality = self.world.router.personality
+        if personality.fixed_lifetime is not None:
+            return min(personality.fixed_lifetime, 86_400)
+        return max(self.world.lease_time, self.world.script.lease_time, 120)
+
+    def can_open(self, inside: tuple[IPAddress, int, int]) -> bool:
+        """Tell whether the router could ever open it, and tell us."""
+        personality = self.world.router.personality
+        if personality.name in UNHEARD | OPENS_ANOTHER:
+            return False
+        # NAT-PMP has no IPv6.
+        return inside[0].version == 4 or personality.pcp
+
+    def to_open(self, inside: tuple[IPAddress, int, int]) -> float:
+        """Return in how many seconds what is wanted is open."""
+        personality = self.world.router.personality
+        loses_silently = (
+            not personality.renewal_extends
+            or personality.forgets_after is not None
+            or personality.epoch_source is EpochSource.UPTIME
+            or self.world.now - self.silent_loss_at < self.longest_lease + HEALED
+        )
+        if loses_silently:
+            return HEALED + self.longest_lease * 5 / 8
+        return HEALED
+
+    def to_close(self, inside: tuple[IPAddress, int, int]) -> float:
+        """Return in how many seconds what is not wanted is closed."""
+        personality = self.world.router.personality
+        if personality.name in UNHEARD | OPENS_ANOTHER:
+            return self.longest_lease + HEALED
+        if inside[0].version == 6 and (
+            personality.pinhole_renewal is PinholeRenewal.LOSES_OWNER
+        ):
+            return self.longest_lease + HEALED
+        return HEALED + personality.delete_lingers
+
+    @property
+    def to_notice(self) -> float:
+        """Return in how many seconds a mapping that was made behind us is shown."""
+        return 2.0
+
+    def to_lose(self) -> float:
+        """Return in how many seconds a loss is shown that an answer has told."""
+        losses = self.world.answers.losses
+        recent = sum(at > self.world.now - 3600.0 for at in losses)
+        return 10.5 if recent < 20 else 250.0
+
+    @property
+    def forgets_mappings(self) -> bool:
+        """Tell whether a router keeps more than it was asked for, or other ports."""
+        personality = self.world.router.personality
+        fixed = personality.fixed_lifetime
+        return personality.name in OPENS_ANOTHER or (
+            fixed is not None and fixed > 86_400
+        )
+
+    def requests(self) -> int:
+        """Return how many requests an hour may see."""
+        return 5000

@@ -1,0 +1,331 @@
+"""What the events of a script do: people, power, the network, the router, forgers."""
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+from custom_components.pcp.errors import RefusedError
+from custom_components.pcp.forward import ForwardError
+from tests.simulated_router import PERSONALITIES
+
+from .forgery import forged
+from .home import Home
+from .network import FINE, Weather
+from .script import Event
+
+if TYPE_CHECKING:
+    from .world import World
+
+
+class Deeds:
+    """Does what a script says; what cannot be done just now is passed over."""
+
+    def __init__(self, world: World) -> None:
+        """Do it in a world."""
+        self.world = world
+        self._crash_at_send = False
+
+    def do(self, event: Event) -> None:
+        """Let an event happen."""
+        getattr(self, event.kind)(**event.args)
+
+    # People.
+
+    def add(self, slot: int, seconds: int | None = None) -> None:
+        """Add a forward, for a while or for good."""
+        world = self.world
+        if not self._home_is_up() or world.slots.get(slot) in world.intents.by_id:
+            return
+        world.numbers += 1
+        forward_id = f"{slot}-{world.numbers}"
+        world.slots[slot] = forward_id
+        world.begin(self._add(forward_id, slot, seconds))
+
+    async def _add(self, forward_id: str, slot: int, seconds: int | None) -> None:
+        world, home = self.world, self.world.home
+        assert home is not None
+        forward = world.script.forwards[slot]
+        if seconds is not None:
+            forward = replace(forward, temporary=True)
+        world.disturb()
+        world.intents.tried.append(forward)
+        begun_at = world.now
+        try:
+            await home.add(forward_id, forward, seconds)
+        except (ForwardError, RefusedError) as err:
+            world.tell(f"refused: {err!r}")
+        finally:
+            if world.home is home:
+                if forward in world.intents.tried:
+                    world.intents.tried.remove(forward)
+                world.disturb()
+                intent = world.intents.by_id.get(forward_id)
+                if intent is not None and seconds is not None:
+                    intent.slack += world.now - begun_at
+                world.intents.end(
+                    forward_id,
+                    want=True,
+                    closes_at=None if seconds is None else world.now + seconds,
+                    wished=_wished(home, forward_id),
+                    now=world.now,
+                )
+
+    def remove(self, slot: int) -> None:
+        """Remove a forward."""
+        self._act(slot, "close", lambda home, it: home.remove(it))
+
+    def open(self, slot: int, seconds: int | None = None) -> None:
+        """Switch a forward on."""
+        self._act(slot, "open", lambda home, it: home.open(it, seconds), seconds)
+
+    def close(self, slot: int) -> None:
+        """Switch a forward off."""
+        self._act(slot, "close", lambda home, it: home.close(it))
+
+    def change(self, slot: int, to: int) -> None:
+        """Change a forward into what another slot has."""
+        forward = self.world.script.forwards[to]
+        intent = self.world.intents.by_id.get(self.world.slots.get(slot, ""))
+        if intent is not None and intent.acts == 0:
+            forward = replace(forward, temporary=intent.forward.temporary)
+            intent.may_be.append(forward)
+            self._act(slot, "change", lambda home, it: home.change(it, forward))
+
+    def renew(self) -> None:
+        """Press the button."""
+        if self._home_is_up():
+            assert self.world.home is not None
+            self.world.disturb()
+            self.world.home.engine.renew()
+
+    def set_lease_time(self, seconds: int) -> None:
+        """Change the option."""
+        self.world.lease_time = seconds
+        if self._home_is_up():
+            assert self.world.home is not None
+            self.world.disturb()
+            self.world.home.lease_time = seconds
+            self.world.begin(self.world.home.follow())
+
+    def _act(self, slot: int, act: str, do: Any, seconds: int | None = None) -> None:
+        world = self.world
+        forward_id = world.slots.get(slot)
+        if (
+            not self._home_is_up()
+            or forward_id is None
+            or forward_id not in world.intents.by_id
+        ):
+            return
+        world.begin(self._doing(forward_id, act, do(world.home, forward_id), seconds))
+
+    async def _doing(
+        self,
+        forward_id: str,
+        act: str,
+        coro: Coroutine[Any, Any, None],
+        seconds: int | None,
+    ) -> None:
+        world, home, intents = self.world, self.world.home, self.world.intents
+        assert home is not None
+        world.disturb()
+        before, closed_at = intents.begin(forward_id, act)
+        begun_at = world.now
+        want, closes_at = before, closed_at
+        try:
+            await coro
+            if act == "open":
+                want = True
+                if seconds is not None:
+                    closes_at = begun_at + seconds
+                elif not before:
+                    closes_at = None
+            elif act == "close":
+                want, closes_at = False, None
+        except (ForwardError, RefusedError) as err:
+            world.tell(f"refused: {err!r}")
+        finally:
+            if world.home is home:
+                world.disturb()
+                intent = intents.by_id.get(forward_id)
+                if intent and intent.overlapped and forward_id in home.ledger.forwards:
+                    closes_at = home.ledger.wish(forward_id).closes_at
+                intents.end(
+                    forward_id,
+                    want=want,
+                    closes_at=closes_at,
+                    wished=_wished(home, forward_id),
+                    now=world.now,
+                )
+
+    def _home_is_up(self) -> bool:
+        return self.world.home is not None and self.world.home.is_up
+
+    # Power.
+
+    def crash(self, when: str, down: float) -> None:
+        """Cut the power now, or at the next write or datagram; it is back later."""
+        world = self.world
+        if world.home is None:
+            return
+        home = world.home
+
+        def crash() -> None:
+            world.disk.before_write = world.disk.after_write = lambda: None
+            self._crash_at_send = False
+            if world.home is home:
+                world.crash()
+
+        match when:
+            case "before_write":
+                world.disk.before_write = crash
+            case "after_write":
+                world.disk.after_write = crash
+            case "after_send":
+                self._crash_at_send = True
+            case _:
+                crash()
+        # What was waited for may never come.
+        world.time_line.call_later(30.0, crash)
+        world.time_line.call_later(30.0 + down, world.start)
+
+    def on_sent(self) -> None:
+        """Cut the power after a datagram, if that was asked for."""
+        if self._crash_at_send:
+            self._crash_at_send = False
+            self.world.crash()
+
+    def restart(self, down: float) -> None:
+        """Stop Home Assistant, and start it later."""
+        world = self.world
+        if self._home_is_up():
+            world.begin(world.stop())
+            world.time_line.call_later(10.0 + down, world.start)
+
+    def slow_disk(self, write: float, seconds: float) -> None:
+        """Let every write take its time, for a while."""
+        self.world.disk.seconds = write
+        self.world.disturb(seconds)
+        self.world.time_line.call_later(seconds, self._quick_disk)
+
+    def _quick_disk(self) -> None:
+        self.world.disk.seconds = 0.0
+
+    def full_disk(self, seconds: float) -> None:
+        """Let no write succeed for a while."""
+        self.world.disk.is_full = True
+        self.world.disturb(seconds)
+        self.world.time_line.call_later(seconds, self._empty_disk)
+
+    def _empty_disk(self) -> None:
+        self.world.outside.changes += 1
+        self.world.disk.is_full = False
+        self.world.disturb()
+
+    def set_clock(self, by: float) -> None:
+        """Step the wall clock."""
+        world = self.world
+        world.outside.wall_offset += by
+        world.invariants.bounds.note_clock_set(by)
+        world.outside.changes += 1
+        for _, intent in world.intents:
+            intent.slack += abs(by)
+
+    # The network.
+
+    def weather(self, seconds: float, **kinds: float) -> None:
+        """Let the network be bad for a while."""
+        self.world.network.weather = Weather(**kinds)
+        self.world.disturb(seconds)
+        self.world.time_line.call_later(seconds, self._clear_up)
+
+    def _clear_up(self) -> None:
+        self.world.network.weather = FINE
+        self.world.disturb()
+
+    def get_address(self, last: int | None, seconds: float = 0.0) -> None:
+        """Get another address of our own, or none for a while."""
+        world = self.world
+        world.disturb(60.0 + seconds)
+        if last is None:
+            addresses = dict(world.network.addresses)
+            world.network.addresses.clear()
+
+            def come_back() -> None:
+                if not world.network.addresses:
+                    world.network.addresses.update(addresses)
+                    world.outside.changes += 1
+                    world.disturb(60.0)
+
+            world.time_line.call_later(seconds, come_back)
+        else:
+            world.network.addresses[4] = IPv4Address(f"192.0.2.{last}")
+        world.outside.changes += 1
+
+    # The router.
+
+    def reboot(self, down: float, lose_mappings: bool = True) -> None:
+        """Let the router be off for a while, and start again."""
+        world = self.world
+        world.router.silenced = True
+        world.disturb(down)
+
+        def up() -> None:
+            world.router.silenced = False
+            world.router.reboot(now=world.now, lose_mappings=lose_mappings)
+            world.look_after_router()
+            world.disturb()
+
+        if lose_mappings:
+            world.router.lose_mappings()
+        world.time_line.call_later(down, up)
+
+    def forget(self) -> None:
+        """Let the router lose its mappings without a sign."""
+        self.world.router.lose_mappings()
+        self.world.invariants.note_silent_loss()
+        self.world.look_after_router()
+
+    def silence(self, seconds: float) -> None:
+        """Let the router neither hear nor speak for a while; nothing is lost."""
+        world = self.world
+        world.router.silenced = True
+        world.disturb(seconds)
+
+        def end() -> None:
+            world.router.silenced = False
+            world.disturb()
+
+        world.time_line.call_later(seconds, end)
+
+    def external_address(self, last: int | None) -> None:
+        """Let the provider give another address, or none."""
+        address = None if last is None else IPv4Address(f"11.22.33.{last}")
+        self.world.router.change_external_address(address, now=self.world.now)
+        self.world.disturb()
+        self.world.look_after_router()
+
+    def firmware(self, personality: str) -> None:
+        """Let the router become another one; it starts anew."""
+        self.world.router.personality = PERSONALITIES[personality]
+        self.reboot(60.0)
+
+    # Forgers.
+
+    def forge(self, kind: str, count: int, gap: float) -> None:
+        """Send what a host on the LAN can, so many times."""
+        for number in range(count):
+            self.world.time_line.call_later(gap * number, self._forge, kind)
+
+    def _forge(self, kind: str) -> None:
+        world = self.world
+        data, is_announcement = forged(kind, world)
+        if world.home is None or data is None:
+            return
+        world.invariants.on_forged(kind, data, is_announcement=is_announcement)
+
+
+def _wished(home: Home, forward_id: str) -> bool:
+    """Tell what the switch shows."""
+    forwards = home.ledger.forwards
+    return forward_id in forwards and home.ledger.wish(forward_id).wanted

@@ -1,0 +1,379 @@
+"""One run: a house, a router, a network, and what the script lets happen to them."""
+
+from collections.abc import Coroutine
+from ipaddress import IPv4Address, IPv6Address
+import logging
+from random import Random
+from typing import Any, override
+
+from custom_components.pcp.client.codec import IPAddress
+from custom_components.pcp.client.events import Event as News, ServerProtocol
+from custom_components.pcp.errors import RefusedError
+from custom_components.pcp.forward import Forward, ForwardError
+from tests.simulated_router import PERSONALITIES, RouterCore
+
+from .answers import Answers, Name
+from .deeds import Deeds
+from .disk import Disk
+from .home import Home
+from .intents import Intent, Intents
+from .invariants import Broken, Invariants
+from .network import Network, Socket
+from .product import Outside, tied_to
+from .script import Event, Script, clock
+from .time_line import StandstillError, TimeLine, Timer
+
+DAY = 86_400.0
+START = 100_000.0
+SERVERS: dict[int, IPAddress] = {
+    4: IPv4Address("192.0.2.1"),
+    6: IPv6Address("2001:db8::1"),
+}
+OWN: dict[int, IPAddress] = {4: IPv4Address("192.0.2.2"), 6: IPv6Address("2001:db8::2")}
+EXTERNAL = IPv4Address("11.22.33.44")
+
+
+class World:
+    """All that there is in one run."""
+
+    def __init__(self, script: Script, *, told: bool = False) -> None:
+        """Build it; `told` keeps the story."""
+        self.script = script
+        self.story: list[str] | None = [] if told else None
+        self.random = Random(script.seed)
+        self.time_line = TimeLine(START)  # type: ignore[abstract]
+        self.router = RouterCore(
+            PERSONALITIES[script.personality],
+            external_address=EXTERNAL,
+            now=START,
+            epoch_time=9000,
+        )
+        self.network = Network(self.time_line, self.router, self.random, dict(OWN))
+        self.outside = Outside(self.time_line, self.network, self.random)
+        self.outside.servers = dict(SERVERS)
+        self.disk = Disk()
+        self.defined_on_disk: dict[str, Forward] = {}
+        self.home: Home | None = None
+        self.lease_time = script.lease_time
+        self.answers = Answers()
+        self.intents = Intents()
+        self.requests: list[float] = []
+        self.numbers = 0
+        self.slots: dict[int, str] = {}
+        self.disturbed_at = START
+        self.broken: Broken | None = None
+        self.deeds = Deeds(self)
+        self.invariants = Invariants(self)
+        self.is_dirty = False
+        self._router_timer: Timer | None = None
+        self._saving: Timer | None = None
+        self.time_line.between = self._between
+        self.answers.is_known = self._is_known
+        self.network.on_sent = self._on_sent
+        self.network.on_router_heard = self._on_router_heard
+        self.network.on_deliver = self._deliver
+        self.network.on_corrupted = self._deliver_corrupted
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.time_line.now
+
+    def play(self) -> Broken | None:
+        """Play the script; return what was found to be wrong first."""
+        for event in self.script.events:
+            self.time_line.call_at(START + event.at, self._happen, event)
+        handler = _Errors(self)
+        logger = logging.getLogger("custom_components.pcp")
+        logger.addHandler(handler)
+        propagates, logger.propagate = logger.propagate, False
+        logging.getLogger("homeassistant.helpers.storage").disabled = True
+        try:
+            with tied_to(self.outside):
+                self.time_line.call_soon(self.start)
+                self.look_after_router()
+                try:
+                    self.time_line.run_until(START + self.script.days * DAY)
+                except Broken as broken:
+                    self.broken = broken
+                except StandstillError:
+                    self.broken = Broken(5, "time does not go on")
+                    return self.broken
+                self._end()
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagates
+            logging.getLogger("homeassistant.helpers.storage").disabled = False
+        return self.broken
+
+    def tell(self, what: object) -> None:
+        """Add to the story."""
+        if self.story is not None:
+            self.story.append(f"{clock(self.now - START)}  {what}")
+
+    def disturb(self, seconds: float = 0.0) -> None:
+        """Note that all is not well, for so long from now on."""
+        self.disturbed_at = max(self.disturbed_at, self.now + seconds)
+        self.is_dirty = True
+
+    # Home Assistant.
+
+    def start(self) -> None:
+        """Start Home Assistant, if it does not run."""
+        if self.home is not None:
+            return
+        self.disturb()
+        self.outside.changes += 1
+        self.home = home = Home(
+            self.time_line,
+            self.disk,
+            dict(self.defined_on_disk),
+            random=self.random,
+            lease_time=self.lease_time,
+            host=str(SERVERS[4]),
+            on_change=self._on_change,
+            on_event=self._on_event,
+            on_defined=self._on_defined,
+            on_removed=self._on_removed,
+        )
+        self.network.life = home
+        for forward_id, intent in self.intents:
+            intent.forward = home.definitions[forward_id]
+        self.begin(self._start(home))
+
+    async def _start(self, home: Home) -> None:
+        await home.start()
+        self.tell("Home Assistant has started")
+        self.disturb()
+        self.invariants.after_start(home)
+
+    def crash(self) -> None:
+        """Let the light go out: from now on nothing has an effect."""
+        if (home := self.home) is None:
+            return
+        self.tell("CRASH")
+        self.home = None
+        self.network.life = None
+        home.die()
+        self._fall(home)
+        self.time_line.call_soon(home.bury)
+
+    async def stop(self) -> None:
+        """Stop Home Assistant in order."""
+        if (home := self.home) is None or not home.is_up:
+            return
+        self.disturb()
+        await home.stop()
+        if self.home is not home:
+            return
+        self.defined_on_disk = dict(home.definitions)
+        self.tell("Home Assistant has stopped")
+        self.home = None
+        self.network.life = None
+        home.die()
+        self._fall(home)
+        self.time_line.call_soon(home.bury)
+
+    def _fall(self, home: Home) -> None:
+        self.disturb()
+        self.network.sockets.clear()
+        self.intents.tried.clear()
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        for forward_id, intent in list(self.intents):
+            if intent.acts or home.engine.is_storage_failing:
+                intent.acts, intent.want = 0, None
+            if forward_id not in self.defined_on_disk:
+                # Home Assistant writes definitions a second later: they are lost.
+                intent.want = False
+                del self.intents.by_id[forward_id]
+
+    def begin(self, coro: Coroutine[Any, Any, Any]) -> None:
+        """Let something happen in this life of Home Assistant."""
+        assert self.home is not None
+        self.home.hass.async_create_task(self._guarded(coro))
+
+    async def _guarded(self, coro: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coro
+        except ForwardError, RefusedError:
+            pass
+        except Broken as broken:
+            self.break_off(broken)
+
+    def break_off(self, broken: Broken) -> None:
+        """Note what is wrong; the run ends."""
+        if self.broken is None:
+            self.broken = broken
+        self.is_dirty = True
+
+    def save_definitions(self) -> None:
+        """Write the definitions a second later, as Home Assistant does."""
+        home = self.home
+        if home is None or self._saving is not None:
+            return
+
+        def save() -> None:
+            self._saving = None
+            if self.home is home:
+                self.defined_on_disk = dict(home.definitions)
+
+        self._saving = self.time_line.call_later(1.0, save)
+
+    def _on_change(self) -> None:
+        self.is_dirty = True
+
+    def _on_event(self, event: News) -> None:
+        if self.story is not None:
+            self.tell(f"    {event}")
+
+    def _on_defined(self, forward_id: str, forward: Forward) -> None:
+        if self.home is None:
+            return
+        if (intent := self.intents.by_id.get(forward_id)) is None:
+            # Nobody can say before the act returns.
+            self.intents.by_id[forward_id] = Intent(
+                forward=forward, want=None, since=self.now, acts=1
+            )
+        else:
+            intent.may_be.append(intent.forward)
+            intent.forward = forward
+        self.save_definitions()
+
+    def _on_removed(self, forward_id: str) -> None:
+        if self.home is None:
+            # It died in the midst of it.
+            return
+        self.tell(f"forward {forward_id} is removed")
+        self.intents.by_id.pop(forward_id, None)
+        self.save_definitions()
+
+    # The router.
+
+    def look_after_router(self) -> None:
+        """Let the router announce what is due, and wake it when something is."""
+        now = self.now
+        router = self.router
+        router.tick(now=now)
+        for reply in router.updates(now=now):
+            self.network.reply(reply.data, reply.destination)
+        for data in router.announcements(now=now):
+            for server in self.outside.servers.values():
+                self.network.announce(data, server)
+        self.is_dirty = True
+        self._arm_router()
+
+    def _arm_router(self) -> None:
+        at = self.router.next_wakeup()
+        if self._router_timer is not None:
+            if self._router_timer.when() == at:
+                return
+            self._router_timer.cancel()
+            self._router_timer = None
+        if at is not None:
+            self._router_timer = self.time_line.call_at(at, self._on_router_timer)
+
+    def _on_router_timer(self) -> None:
+        self._router_timer = None
+        self.look_after_router()
+
+    def _on_router_heard(self, data: bytes) -> None:
+        self._arm_router()
+        self.is_dirty = True
+
+    # The wire.
+
+    def _on_sent(self, data: bytes) -> None:
+        if self.story is not None:
+            self.tell(f"    > {describe(data)}")
+        self.invariants.on_sent(data)
+        self.deeds.on_sent()
+
+    def _deliver(self, data: bytes, socket: Socket) -> None:
+        if self.story is not None:
+            self.tell(f"    < {describe(data)}")
+        self.answers.take(data, own=socket.local_address, now=self.now)
+        socket.on_datagram(data)
+        self.is_dirty = True
+
+    def _deliver_corrupted(self, data: bytes, socket: Socket) -> None:
+        if self.story is not None:
+            self.tell(f"    < corrupted: {describe(data)}")
+        self.invariants.on_worthless("corrupted", lambda: socket.on_datagram(data))
+
+    def _is_known(self, name: Name) -> bool:
+        if self.home is None:
+            return False
+        if isinstance(name, tuple):
+            link = self.home.engine.links.get(4)
+            return link is not None and (
+                link.keeper.server_view().protocol is ServerProtocol.NAT_PMP
+            )
+        leases = self.home.ledger.leases.values()
+        return any(lease.wish.nonce == name for lease in leases)
+
+    # The run.
+
+    def _happen(self, event: Event) -> None:
+        self.tell(str(event)[len(clock(0)) + 2 :])
+        self.is_dirty = True
+        self.deeds.do(event)
+
+    def _between(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+        if self.time_line.faults:
+            fault = self.time_line.faults[0]
+            raise Broken(0, f"nobody expected {fault!r}") from fault
+        if self.is_dirty:
+            self.is_dirty = False
+            self.intents.pass_time(self.now)
+            self.invariants.look()
+
+    def _end(self) -> None:
+        """Let the tasks end that are under way."""
+        self.time_line.between = lambda: None
+        if (home := self.home) is not None:
+            self.home = None
+            self.network.life = None
+            home.die()
+            self.time_line.call_soon(home.bury)
+            self.time_line.run_until(self.now)
+
+
+class _Errors(logging.Handler):
+    """Takes a stack trace in the log for what it is."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self.world = world
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        cause = record.exc_info[1] if record.exc_info else None
+        if cause is None and self.world.disk.has_failed:
+            # That it cannot be written is told once.
+            return
+        if isinstance(cause, Broken):
+            self.world.break_off(cause)
+        else:
+            message = f"logged: {record.getMessage()} {cause!r}"
+            broken = Broken(0, message)
+            broken.__cause__ = cause
+            self.world.break_off(broken)
+
+
+def describe(data: bytes) -> str:
+    """Return a datagram in short, for the story."""
+    if len(data) >= 60 and data[0] == 2 and data[1] & 0x7F == 1:
+        answer = f" result {data[3]} epoch {int.from_bytes(data[8:12])}"
+        return (
+            f"MAP{answer if data[1] & 0x80 else ''} lifetime"
+            f" {int.from_bytes(data[4:8])} nonce {data[24:28].hex()}"
+            f" {data[36]}/{int.from_bytes(data[40:42])}"
+            f" external {int.from_bytes(data[42:44])}"
+        )
+    if len(data) >= 24 and data[0] == 2 and data[1] & 0x7F == 0:
+        return f"ANNOUNCE {f'result {data[3]} epoch {int.from_bytes(data[8:12])}' if data[1] & 0x80 else ''}"
+    return data.hex()
