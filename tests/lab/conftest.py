@@ -64,6 +64,13 @@ def router(network: Network) -> Iterator[Router]:
     network.end_processes()
 
 
+@pytest.fixture
+def in_lan(router: Router, network: Network) -> Iterator[None]:
+    """Run the test in lan, its event loop with it."""
+    with network.inside("lan"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def quick() -> bool:
     """Whether Home Assistant checks often; a module may have it otherwise."""

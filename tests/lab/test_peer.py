@@ -6,97 +6,32 @@ is judged here, and what the router holds is written down.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from ipaddress import ip_address
-import random
 import re
 import secrets
 import socket
 
 import pytest
 
-from custom_components.pcp.client.events import Event, LeaseGranted, LeaseRefused
-from custom_components.pcp.client.keeper import Keeper
+from custom_components.pcp.client.events import LeaseGranted, LeaseRefused
 from custom_components.pcp.client.mapping import LeaseState, Protocol
 from custom_components.pcp.client.peer import PeerKey, PeerWish
-from custom_components.pcp.client.transport import Transport
 
 from .network import (
     EXTERNAL_ADDRESS,
     LAN_ADDRESS,
     LAN_ADDRESS_V6,
-    ROUTER_ADDRESS,
     ROUTER_ADDRESS_V6,
     WAN_ADDRESS_V6,
     Network,
 )
+from .program import PATIENCE, client
 from .router import Router
 from .watching import RequestCount
 
-# A net against hangs, seconds.
-PATIENCE = 10.0
 # RFC 6887 11.2.1: two requests for one mapping keep this distance.
 RENEWAL_GAP = 4.0
 INTERNAL_PORT, EXTERNAL_PORT, REMOTE_PORT = 50000, 40001, 7000
-
-
-@pytest.fixture
-def in_lan(router: Router, network: Network) -> Iterator[None]:
-    """Run the test in lan, the event loop with it."""
-    with network.inside("lan"):
-        yield
-
-
-class Client:
-    """A program with a flow: a keeper and a transport."""
-
-    def __init__(self, server: str) -> None:
-        """Make them; they run in the running event loop."""
-        self.events: list[Event] = []
-        self.keeper = Keeper(
-            ip_address(server),
-            nonce=lambda: secrets.token_bytes(12),
-            jitter=random.random,
-            now=asyncio.get_running_loop().time(),
-        )
-        self.transport = Transport(self.keeper, on_event=self._on_event)
-        self._changed = asyncio.Event()
-
-    def _on_event(self, event: Event) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def keep(self, wish: PeerWish) -> None:
-        """Keep a flow."""
-        self.keeper.want(wish, now=self.transport.now())
-        self.transport.pump()
-
-    def release(self, wish: PeerWish) -> None:
-        """Keep it no more."""
-        self.keeper.release(wish.key, now=self.transport.now())
-        self.transport.pump()
-
-    async def heard[EventT: Event](self, kind: type[EventT], times: int = 1) -> EventT:
-        """Return the last of so many pieces of news."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                found = [event for event in self.events if isinstance(event, kind)]
-                if len(found) >= times:
-                    return found[-1]
-                self._changed.clear()
-                await self._changed.wait()
-
-
-@asynccontextmanager
-async def client(server: str = ROUTER_ADDRESS) -> AsyncIterator[Client]:
-    """A client that runs for the length of the block."""
-    made = Client(server)
-    await made.transport.start()
-    try:
-        yield made
-    finally:
-        made.transport.close()
 
 
 def wish_for(remote: str, *, client_address: str = LAN_ADDRESS) -> PeerWish:
