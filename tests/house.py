@@ -157,6 +157,8 @@ class House:
         """
         stored = self.disks[at] if at >= 0 else deepcopy(self.storage)
         sent = len(self.router.requests)
+        # What is being saved just now is not carried out any more.
+        self.coordinator._engine.silence()
         await self.stop()
         self.storage.clear()
         self.storage.update(stored)

@@ -20,7 +20,7 @@ from custom_components.pcp.forward import Forward, ForwardError
 from tests.simulated_router import PERSONALITIES, Reply, RouterMapping
 
 from .glue import forward_data
-from .house import House
+from .house import House, slow_disk
 
 pytest_plugins = ["tests.house_fixtures"]
 pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
@@ -466,6 +466,20 @@ async def test_what_was_decided_is_done_though_nobody_waits(house: House) -> Non
     assert house.status(forward_id) == "open"
 
 
+async def test_what_was_never_asked_for_is_not_kept_on_disk(house: House) -> None:
+    """Closed before its request was sent, it is nothing that anybody owes."""
+    await house.set_up(forward_data("Game", 8123))
+    (forward_id,) = house.ids()
+    with slow_disk():
+        opening = house.begin(house.coordinator.async_open_forward(forward_id))
+        await house.settle()
+        await house.finish(house.coordinator.async_close_forward(forward_id))
+        await house.finish(opening)
+        await house.wait(60)
+    assert house.maps() == []
+    assert house.stored()["leases"] == []
+
+
 async def test_opening_what_is_refused_asks_anew(house: House) -> None:
     """On stays on where it was on, and what the router says now is told."""
     await house.set_up()
@@ -721,6 +735,26 @@ async def test_another_name_asks_nothing(house: House) -> None:
     await house.settle()
     assert house.view(forward_id).name == "Chess"
     assert house.maps(count) == []
+
+
+async def test_removed_while_its_change_is_saved(house: House) -> None:
+    """Nothing is tried in its place, and whoever changes it is told why."""
+    await house.set_up()
+    forward_id = await house.add()
+    count = house.count()
+    with slow_disk():
+        changing = house.begin(
+            refused(
+                house.coordinator.async_try_forward(forward(8124), replacing=forward_id)
+            )
+        )
+        await house.settle()
+        house.hass.config_entries.async_remove_subentry(house.entry, forward_id)
+        assert await house.finish(changing) == "unknown_forward"
+        await house.wait(60)
+    asked = [(it.internal_port, it.lifetime) for it in house.maps(count)]
+    assert asked == [(8123, 0)]
+    assert house.stored()["leases"] == []
 
 
 async def test_removed_during_its_change(house: House) -> None:

@@ -1,5 +1,6 @@
 """What a forward may be, and the mappings that it needs."""
 
+from collections.abc import Mapping
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -21,6 +22,7 @@ from custom_components.pcp.forward import (
     ForwardError,
     ForwardProtocol,
     IPVersion,
+    WantedMapping,
     check_overlap,
 )
 
@@ -278,53 +280,66 @@ def test_sources_leave_no_version_without_any(
     )
 
 
+def mappings_of(
+    it: Forward, internal_addresses: Mapping[int, IPAddress]
+) -> list[WantedMapping]:
+    """Return all mappings that a forward needs."""
+    return [
+        mapping
+        for place in it.places()
+        for mapping in it.mappings_at(place, internal_addresses)
+    ]
+
+
 def test_a_mapping_has_the_sources_of_its_version() -> None:
     """RFC 6887 13.3: a filter is of the mapping's family."""
     sources = ["198.51.100.0/24", "2001:db8::/32"]
-    v4, v6 = forward(ip_version="both", allowed_sources=sources).mappings(OWN)
+    v4, v6 = mappings_of(forward(ip_version="both", allowed_sources=sources), OWN)
     assert v4.allowed_sources == (IPv4Network("198.51.100.0/24"),)
     assert v6.allowed_sources == (IPv6Network("2001:db8::/32"),)
-    (v4,) = forward(allowed_sources=sources).mappings(OWN)
+    (v4,) = mappings_of(forward(allowed_sources=sources), OWN)
     assert v4.allowed_sources == (IPv4Network("198.51.100.0/24"),)
 
 
 def test_mappings_come_in_order() -> None:
-    """IPv4 before IPv6, TCP before UDP, low ports first."""
+    """TCP before UDP, low ports first, IPv4 before IPv6."""
     both = forward(
         protocol="tcp_udp", ip_version="both", port_count=2, external_port=9000
     )
-    mappings = both.mappings(OWN)
+    mappings = mappings_of(both, OWN)
     assert both.mapping_count == len(mappings) == 8
-    assert [mapping.key for mapping in mappings] == sorted(
-        (mapping.key for mapping in mappings), key=lambda key: key.order
-    )
-    assert [mapping.suggested_external_port for mapping in mappings] == [9000, 9001] * 4
-    assert mappings[0].key == MappingKey(
-        internal_address=OWN[4], protocol=Protocol.TCP, internal_port=8123
-    )
+    assert [mapping.key for mapping in mappings] == [
+        MappingKey(
+            internal_address=OWN[version], protocol=protocol, internal_port=port_number
+        )
+        for protocol in (Protocol.TCP, Protocol.UDP)
+        for port_number in (8123, 8124)
+        for version in (4, 6)
+    ]
+    assert [mapping.suggested_external_port for mapping in mappings] == [
+        *([9000] * 2),
+        *([9001] * 2),
+    ] * 2
 
 
 def test_a_version_without_an_address_has_no_mappings() -> None:
     """They come when the address is known."""
     both = forward(ip_version="both")
-    assert [m.key.internal_address for m in both.mappings({4: OWN[4]})] == [OWN[4]]
-    assert both.mappings({}) == ()
+    assert [m.key.internal_address for m in mappings_of(both, {4: OWN[4]})] == [OWN[4]]
+    assert mappings_of(both, {}) == []
 
 
 def test_another_host_is_the_internal_address() -> None:
     """It needs no address of our own, and is told to be a third party."""
-    (mapping,) = forward(target_host=str(OTHER_HOST)).mappings({})
+    (mapping,) = mappings_of(forward(target_host=str(OTHER_HOST)), {})
     assert mapping.key.internal_address == OTHER_HOST
     assert mapping.third_party
-    assert not forward().mappings(OWN)[0].third_party
+    assert not mappings_of(forward(), OWN)[0].third_party
 
 
-def test_mappings_at_a_place_are_those_of_all_that_are_there() -> None:
+def test_no_mappings_elsewhere() -> None:
     """A place is a protocol and an internal port."""
     both = forward(protocol="tcp_udp", ip_version="both", port_count=3)
-    assert {
-        mapping for place in both.places() for mapping in both.mappings_at(place, OWN)
-    } == set(both.mappings(OWN))
     assert both.mappings_at((Protocol.TCP, 8126), OWN) == ()
     assert forward().mappings_at((Protocol.UDP, 8123), OWN) == ()
 
@@ -427,7 +442,9 @@ def test_forwards_overlap_where_they_share_a_mapping(
     one, two = parsed(data), parsed({**data, **other, "target_host": None})
     if one is None or two is None or one.target_host is not None:
         return
-    shared = {it.key for it in one.mappings(OWN)} & {it.key for it in two.mappings(OWN)}
+    shared = {it.key for it in mappings_of(one, OWN)} & {
+        it.key for it in mappings_of(two, OWN)
+    }
     assert one.overlaps(two) is bool(shared)
 
 

@@ -207,7 +207,7 @@ class Household:
 
 
 @pytest.mark.parametrize("disk", ["quick", "slow"])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [*range(60), 68, 83])
 async def test_all_is_well_in_the_end(house: House, seed: int, disk: str) -> None:
     """What is wanted is open, what is not is closed, and all of it is on disk."""
     with nullcontext() if disk == "quick" else slow_disk(0.05):

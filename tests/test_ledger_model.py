@@ -181,7 +181,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def restart(self, elapsed: float) -> None:
         """All is stored, and taken up by a keeper that knows nothing."""
         stored = self.books.ledger.snapshot().as_json(wall_offset=1e9)
-        snapshot = Snapshot.from_json(stored, wall_offset=1e9)
+        snapshot, damage = Snapshot.from_json(stored, wall_offset=1e9)
+        assert damage == []
         books = Bookkeeping(own=False, third_party=True)
         books.ledger._nonce = self.books.ledger._nonce
         books.now = self.books.now + elapsed

@@ -75,6 +75,26 @@ def test_a_renewal_that_was_not_stored_any_more_is_closed() -> None:
     assert after.owed() == [key()]
 
 
+def test_what_was_asked_for_again_may_be_open() -> None:
+    """The old lease has run out, and the answer to the new request was lost."""
+    books = opened()
+    books.lose()
+    after = books.reopened(later=LEASE_TIME + 100.0)
+    after.resume()
+    assert after.owed() == [key()]
+    assert after.ledger.leases[key()].open_until == 2 * LEASE_TIME + 100.0
+
+
+def test_a_deletion_is_owed_for_as_long_as_was_granted() -> None:
+    """Which may be longer than what is asked for."""
+    books = opened()
+    books.ledger.close("a")
+    books.ledger.set_open_until(key(), 86_400.0)
+    after = books.reopened(later=1.0, a=forward())
+    after.resume()
+    assert after.ledger.leases[key()].open_until == 86_400.0
+
+
 def test_deletions_owed_survive() -> None:
     """Nonce and all."""
     books = opened()

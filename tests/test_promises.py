@@ -621,6 +621,22 @@ async def test_a_step_of_the_wall_clock_changes_what_is_shown_only(
     assert not house.is_on(forward_id)
 
 
+async def test_what_is_stored_is_by_the_wall_clock_of_now(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may follow the step before anybody has looked at the clock."""
+    await house.set_up(forward_data("Game", 8123))
+    (forward_id,) = house.ids()
+    offset = house.coordinator._engine.clock.wall_offset + 7200
+    monkeypatch.setattr(
+        "custom_components.pcp.clock.time",
+        SimpleNamespace(time=lambda: house.now() + offset),
+    )
+    await open_for(house, forward_id, minutes=10)
+    stored = house.stored()["wishes"][forward_id]["closes_at"]
+    assert stored == pytest.approx(house.now() + offset + 600, abs=10)
+
+
 # Temporary forwards.
 
 

@@ -166,6 +166,7 @@ def test_no_room_calls_back_up() -> None:
         ("ledger", {"engine", "links", "link", "acts", "coordinator"}),
         ("link", {"engine", "links", "acts", "coordinator"}),
         ("links", {"engine", "acts", "coordinator"}),
+        ("lookout", {"engine", "acts", "coordinator"}),
         ("engine", {"acts", "coordinator"}),
         ("acts", {"coordinator"}),
         ("views", {"engine", "acts", "coordinator"}),

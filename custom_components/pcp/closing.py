@@ -23,7 +23,7 @@ from .leases import taken_up
 from .link import Link
 from .orders import Restore
 from .snapshot import StoredLease
-from .storage import LedgerStore
+from .storage import LedgerStore, form_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ async def async_close_from_storage(hass: HomeAssistant, entry_id: str) -> None:
         return
     snapshot = stored.snapshot
     unwanted = replace(snapshot, wishes={})
-    if not await store.async_save(unwanted.as_json(wall_offset=clock.wall_offset)):
+    if not await store.async_save(form_of(unwanted, wall_offset=clock.wall_offset)):
         # There is always room to remove a file, or it would all be wanted again.
         await store.async_remove()
     await async_close_leases(hass, snapshot.servers, snapshot.leases, clock=clock)

@@ -159,7 +159,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         data = self.config_entry.data
         orders = self._define()
         orders += self._ledger.set_options(**_options(self.config_entry))
-        await self._engine.async_carry_out(orders)
+        await self._engine.async_catch_up(orders)
         self._where.anycast = self.config_entry.options.get(CONF_ANYCAST, False)
         (host, mac), known = (data[CONF_HOST], data.get(CONF_MAC)), self._mac
         self._mac = mac
@@ -173,20 +173,15 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
     async def async_open_forward(
         self, forward_id: str, *, duration: timedelta | None = None
     ) -> None:
-        """Want a forward, for a while or for good; wait for the router up to 5 s.
+        """Want a forward, for a while or for good, as `Acts.async_open` does.
 
-        Raises RefusedError, and the wish is what it was, when the router says no, or
-        when the options do not permit the forward any more. The router's silence is no
-        error: the forward opens when it answers again.
+        Raises RefusedError, and the wish is what it was.
         """
         issues.async_forget_store_lost(self.hass, self.config_entry)
         await self._acts.async_open(forward_id, duration=duration)
 
     async def async_close_forward(self, forward_id: str) -> None:
-        """Stop wanting a forward; wait for the router up to 5 s.
-
-        What it does not answer for stays owed. A temporary forward is removed.
-        """
+        """Stop wanting a forward, as `Acts.async_close` does; a temporary one goes."""
         await self._acts.async_close(forward_id)
 
     async def async_try_forward(

@@ -7,11 +7,9 @@ saved; then the orders go to the keepers. What the keepers tell goes to the ledg
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from itertools import batched
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.event import async_track_time_interval
 
 from .client.codec import IPAddress
 from .client.events import (
@@ -21,6 +19,7 @@ from .client.events import (
     LeaseReleased,
     ServerReachable,
 )
+from .client.mapping import MappingKey
 from .client.search import ANYCAST_ADDRESSES
 from .client.ways import is_ours
 from .clock import Clock
@@ -32,14 +31,14 @@ from .leases import Lease
 from .ledger import Ledger
 from .link import Link
 from .links import Links
-from .network import async_watch_network
+from .lookout import Lookout
 from .orders import Ask, Order, Release, Restore
-from .servers import Whereabouts, async_find_aliases
+from .servers import Whereabouts
 from .snapshot import Snapshot
-from .storage import LedgerStore, Stored
+from .storage import Form, LedgerStore, Stored, form_of
 
-# How often our own address is compared, and servers are looked for that are missing.
-LOOK_AROUND = timedelta(seconds=60)
+# So many orders are passed on at a time: a few milliseconds of the event loop.
+_AT_ONCE = 64
 
 
 class Engine:
@@ -70,17 +69,25 @@ class Engine:
         )
         self.clock = Clock(hass.loop)
         self._where = where
+        self._lookout = Lookout(
+            hass,
+            self.links,
+            where,
+            needed_versions=self._needed_versions,
+            connect=self._async_connect,
+            on_look=self._async_on_look,
+            on_change=on_change,
+        )
         self._hass = hass
         self._store = LedgerStore(hass, entry_id)
         self._tell = on_event
         self._on_change = on_change
         self._orders: list[Order] = []
         self._is_saved = True
+        self._written: tuple[Snapshot, float] | None = None
         self._committing = asyncio.Lock()
         self._connecting = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
-        self._unsubscribe: list[CALLBACK_TYPE] = []
-        self._is_looking = False
         self._running = False
 
     # From start to stop.
@@ -97,7 +104,9 @@ class Engine:
         self._where.is_beyond = self._where.anycast and any(
             server in ANYCAST_ADDRESSES for server in snapshot.servers
         )
-        self.ledger.restore(snapshot, forwards, now=self.clock.now())
+        now = self.clock.now()
+        for _ in self.ledger.restore_in_steps(snapshot, forwards, now=now):
+            await asyncio.sleep(0)
         return stored
 
     async def async_start(self) -> None:
@@ -106,17 +115,9 @@ class Engine:
         A router that is silent or has no address yet keeps nobody waiting.
         """
         self._running = True
-        self._unsubscribe = [
-            async_track_time_interval(
-                self._hass,
-                self._async_look_around,
-                LOOK_AROUND,
-                cancel_on_shutdown=True,
-            ),
-            async_watch_network(self._hass, self._on_network_change),
-        ]
+        self._lookout.start()
         await self._async_connect(wait=0)
-        await self.async_carry_out([])
+        await self.async_catch_up([])
 
     async def async_stop(self) -> None:
         """Fall silent and save, if that is possible; leases are left alone."""
@@ -136,8 +137,7 @@ class Engine:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
+        self._lookout.stop()
         self.links.stop()
 
     async def async_move_to(self, host: str) -> None:
@@ -168,44 +168,13 @@ class Engine:
         if any(version not in self.links for version in versions):
             await self._async_connect(versions)
 
-    async def _async_look_around(self, _: datetime) -> None:
-        """Notice what nobody tells: another address of ours, a step of the clock."""
+    async def _async_on_look(self) -> None:
+        """Notice a step of the clock, and whether it can be written again."""
         if self.clock.follow():
             self.ledger.touch()
             self._save_soon(renewal=False)
         if self._store.is_failing:
             await self.async_carry_out([])
-        self.links.refresh()
-        await self._async_look_for_servers()
-
-    @callback
-    def _on_network_change(self) -> None:
-        """Follow a change of this machine's network."""
-        self.links.refresh()
-        if not self._is_looking:
-            self._hass.async_create_task(
-                self._async_follow_network(), f"{DOMAIN} network"
-            )
-
-    async def _async_follow_network(self) -> None:
-        self._is_looking = True
-        try:
-            await self._where.async_follow_network()
-            await self._async_look_for_servers()
-        finally:
-            self._is_looking = False
-
-    async def _async_look_for_servers(self) -> None:
-        missing = self._needed_versions().difference(self.links.servers)
-        if self._where.must_look(missing, reachable=self._is_reachable()):
-            await self._async_connect()
-        await self._async_learn_aliases()
-        self._on_change()
-
-    async def _async_learn_aliases(self) -> None:
-        """Learn from which other addresses the servers announce themselves."""
-        for link in list(self.links):
-            link.keeper.set_aliases(await async_find_aliases(link.server))
 
     async def _async_connect(
         self, needed: Iterable[int] = (), *, wait: float = CLOSING_WAIT
@@ -218,7 +187,7 @@ class Engine:
             silent = False in self.links.reachable.values()
             servers = await self._where.async_find(
                 self._needed_versions().union(needed),
-                silent=silent and not self._is_reachable(),
+                silent=silent and not self.links.is_reachable,
                 known=self.links.servers,
             )
             known = self.links.servers.copy()
@@ -253,11 +222,16 @@ class Engine:
         left = async_take_over(self._hass, server)
         self.ledger.adopt(left, now=self.clock.now())
         link = await self.links.async_connect(server)
-        orders = self.ledger.resume(
-            server.version, self._new_address(link), now=self.clock.now()
-        )
-        link.is_ready = True
-        await self.async_carry_out(orders)
+        async with self._committing:
+            orders: list[Order] = []
+            for some in self.ledger.resume_in_steps(
+                server.version, self._new_address(link), now=self.clock.now()
+            ):
+                orders += some
+                await asyncio.sleep(0)
+            self._orders[:0] = orders
+            link.is_ready = True
+        await self.async_carry_out([])
 
     # The way down: orders.
 
@@ -280,6 +254,11 @@ class Engine:
             self._hass.async_create_task(self._async_commit(), f"{DOMAIN} orders")
         )
 
+    async def async_catch_up(self, orders: list[Order]) -> None:
+        """Carry out orders; with none, save if what was written last is not so now."""
+        if orders or self._snapshot() != self._written:
+            await self.async_carry_out(orders)
+
     async def _async_commit(self) -> bool:
         """Save and carry out all that was decided until now, for all who wait for it."""
         async with self._committing:
@@ -287,14 +266,17 @@ class Engine:
                 return True
             self._is_saved = True
             orders, self._orders = self._orders, []
-            is_saved = await self._store.async_save(self._stored_form())
+            is_saved = await self._async_save()
             if not is_saved:
                 self._is_saved = False
                 withheld = [order for order in orders if isinstance(order, Ask)]
                 orders = [order for order in orders if not isinstance(order, Ask)]
                 self._orders = [*dict.fromkeys(withheld), *self._orders]
-            for order in orders:
-                self._pass_on(order)
+            for some in batched(orders, _AT_ONCE, strict=False):
+                for order in some:
+                    self._pass_on(order)
+                if len(some) == _AT_ONCE:
+                    await asyncio.sleep(0)
             await self.links.async_start_former()
             self.links.pump()
         self._on_change()
@@ -323,7 +305,7 @@ class Engine:
                 self.ledger.set_open_until(key, view.open_until)
             elif link is not None or lease.open_until is None:
                 # It was never asked for.
-                self.ledger.handle_event(LeaseReleased(key))
+                self._forget(key)
 
     def _is_of_former_address(self, lease: Lease) -> bool:
         """Tell whether a mapping can only be deleted from an address that we had."""
@@ -341,22 +323,45 @@ class Engine:
             self.ledger.set_open_until(key, view.open_until)
             link.keeper.let_go(key)
         if lease.open_until is None:
-            self.ledger.handle_event(LeaseReleased(key))
+            self._forget(key)
             return
         former = self.links.from_address(key.internal_address)
         if former.keeper.lease(key) is None:
             former.carry_out(Restore(key, lease.grant), lease)
 
+    def _forget(self, key: MappingKey) -> None:
+        """Note that a mapping was never asked for, on disk, too."""
+        self.ledger.handle_event(LeaseReleased(key))
+        self._save_soon(renewal=False)
+
     def _carry_out_soon(self, orders: list[Order]) -> None:
         self._hass.async_create_task(self.async_carry_out(orders), f"{DOMAIN} orders")
 
-    def _stored_form(self) -> dict[str, Any]:
-        snapshot = replace(
-            self.ledger.snapshot(), servers=tuple(self.links.servers.values())
-        )
-        return snapshot.as_json(wall_offset=self.clock.wall_offset)
+    async def _async_save(self) -> bool:
+        """Write, and remember what; tell whether it is on disk."""
+        snapshot, wall_offset = now = self._snapshot()
+        self._written = None
+        form = form_of(snapshot, wall_offset=wall_offset)
+        if not await self._store.async_save(form):
+            return False
+        self._written = now
+        return True
+
+    def _snapshot(self) -> tuple[Snapshot, float]:
+        """Return what must survive, and the wall clock's offset."""
+        if self.clock.follow():
+            self.ledger.touch()
+        servers = tuple(self.links.servers.values())
+        snapshot = replace(self.ledger.snapshot(), servers=servers)
+        return snapshot, self.clock.wall_offset
+
+    def _stored_form(self) -> Form:
+        self._written = None
+        snapshot, wall_offset = self._snapshot()
+        return form_of(snapshot, wall_offset=wall_offset)
 
     def _save_soon(self, *, renewal: bool) -> None:
+        self._written = None
         self._store.async_save_soon(self._stored_form, renewal=renewal)
 
     def _arm(self) -> None:
@@ -388,7 +393,7 @@ class Engine:
                 self.ledger.touch()
                 if is_reachable:
                     self._hass.async_create_task(
-                        self._async_learn_aliases(), f"{DOMAIN} aliases"
+                        self._lookout.async_learn_aliases(), f"{DOMAIN} aliases"
                     )
         self._tell(event)
 
@@ -433,6 +438,3 @@ class Engine:
             for forward in self.ledger.forwards.values()
             for version in forward.ip_version.versions
         }
-
-    def _is_reachable(self) -> bool:
-        return any(self.links.reachable.values())

@@ -155,24 +155,14 @@ class Forward:
                     data[field.name] = str(value)
         return data
 
-    def mappings(
-        self, internal_addresses: Mapping[int, IPAddress]
+    def mappings_at(
+        self, place: Place, internal_addresses: Mapping[int, IPAddress]
     ) -> tuple[WantedMapping, ...]:
-        """Return the mappings needed, IPv4 before IPv6, TCP before UDP, low ports first.
+        """Return the mappings needed at one place, IPv4 before IPv6.
 
         `internal_addresses` are Home Assistant's own, by IP version (4, 6). A
         version without an address yields nothing.
         """
-        return tuple(
-            self._mapping(internal_address, place)
-            for internal_address in self._addresses(internal_addresses)
-            for place in self.places()
-        )
-
-    def mappings_at(
-        self, place: Place, internal_addresses: Mapping[int, IPAddress]
-    ) -> tuple[WantedMapping, ...]:
-        """Return those of the mappings needed that are at one place."""
         if not self.is_at(place):
             return ()
         return tuple(

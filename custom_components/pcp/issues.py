@@ -17,17 +17,12 @@ def async_look_at_forward(hass: HomeAssistant, forward: ForwardView) -> None:
     """Tell of a wanted forward that the router refuses, until it does not."""
     issue_id = f"{Issue.FORWARD_REFUSED}_{forward.forward_id}"
     if forward.wanted and forward.refusal is not None:
-        ir.async_create_issue(
+        _warn(
             hass,
-            DOMAIN,
             issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=f"{Issue.FORWARD_REFUSED}_{forward.refusal.reason}",
-            translation_placeholders={
-                "name": forward.name,
-                "code": refusal_code(forward.refusal),
-            },
+            f"{Issue.FORWARD_REFUSED}_{forward.refusal.reason}",
+            name=forward.name,
+            code=refusal_code(forward.refusal),
         )
     elif forward.status not in _UNDECIDED:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
@@ -44,17 +39,12 @@ def async_look_at_router(
     """Tell of a router that is behind another one, until it is not."""
     issue_id = f"{Issue.DOUBLE_NAT}_{entry.entry_id}"
     if router.double_nat:
-        ir.async_create_issue(
+        _warn(
             hass,
-            DOMAIN,
             issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=Issue.DOUBLE_NAT,
-            translation_placeholders={
-                "router": entry.title,
-                "external_address": router.external_ipv4 or "",
-            },
+            Issue.DOUBLE_NAT,
+            router=entry.title,
+            external_address=router.external_ipv4 or "",
         )
     else:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
@@ -87,14 +77,20 @@ def async_look_at_storage(
 
 
 def _tell_of_store(hass: HomeAssistant, entry: ConfigEntry, issue: Issue) -> None:
+    _warn(hass, f"{issue}_{entry.entry_id}", issue, router=entry.title)
+
+
+def _warn(
+    hass: HomeAssistant, issue_id: str, translation_key: str, **placeholders: str
+) -> None:
     ir.async_create_issue(
         hass,
         DOMAIN,
-        f"{issue}_{entry.entry_id}",
+        issue_id,
         is_fixable=False,
         severity=ir.IssueSeverity.WARNING,
-        translation_key=issue,
-        translation_placeholders={"router": entry.title},
+        translation_key=translation_key,
+        translation_placeholders=placeholders,
     )
 
 

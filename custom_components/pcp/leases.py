@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from .client.mapping import Grant, MappingKey, MappingWish, Refusal
+from .client.mapping import MAXIMUM_LIFETIME, Grant, MappingKey, MappingWish, Refusal
 from .forward import Forward, Place
 from .snapshot import StoredLease
 
@@ -29,6 +29,11 @@ class Lease:
     def key(self) -> MappingKey:
         """Return what names the mapping."""
         return self.wish.key
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Tell whether a request for it may be granted at any time."""
+        return self.wanted and self.grant is None
 
     def unwant(self) -> None:
         """Stop wanting it; what it is owed stays."""
@@ -96,16 +101,17 @@ def place_of(key: MappingKey) -> Place:
 def taken_up(stored: StoredLease, *, now: float) -> Lease:
     """Return a stored lease; the wall clock may have been set back since.
 
-    A mapping lives no longer than its lifetime, from now on. Where nothing is known,
-    it was asked for and nobody knows the answer.
+    A mapping lives no longer than its lifetime, from now on; where no grant is known,
+    than any may be. Where nothing is known, it was asked for and nobody knows the answer.
     """
-    grant = stored.grant
+    grant, open_until = stored.grant, stored.open_until
     longest = now + stored.wish.lifetime
     if grant is not None:
         end = now + grant.lifetime
         grant = replace(grant, expires_at=min(grant.expires_at, end))
         longest = max(longest, end)
-    open_until = stored.open_until
+    elif open_until is not None:
+        longest = now + MAXIMUM_LIFETIME
     return Lease(
         wish=stored.wish,
         wanted=False,

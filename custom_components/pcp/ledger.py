@@ -10,8 +10,9 @@ thousand forwards costs no more than that forward. Times are monotonic seconds; 
 snapshot holds the wall clock's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import batched
 
 from .client.codec import IPAddress
 from .client.events import (
@@ -31,6 +32,9 @@ from .orders import Ask, Order, Release, Restore
 from .snapshot import Snapshot, StoredLease
 from .standing import Reachable, Standing, is_complete, standing_of
 from .wishes import Wish, Wishes
+
+# So many are taken up at a time: a millisecond or two.
+_AT_ONCE = 64
 
 
 class Ledger:
@@ -272,7 +276,9 @@ class Ledger:
             },
             leases=tuple(
                 StoredLease(
-                    wish=lease.wish, grant=lease.grant, open_until=lease.open_until
+                    wish=lease.wish,
+                    grant=lease.grant,
+                    open_until=None if lease.is_asked_for else lease.open_until,
                 )
                 for lease in self._leases
             ),
@@ -286,6 +292,13 @@ class Ledger:
         Durations that ran out meanwhile are closed. Nothing is asked for yet: `resume`
         returns the orders.
         """
+        for _ in self.restore_in_steps(snapshot, forwards, now=now):
+            pass
+
+    def restore_in_steps(
+        self, snapshot: Snapshot, forwards: Mapping[str, Forward], *, now: float
+    ) -> Iterator[None]:
+        """Do as `restore`, some at a time; nothing else may be done before the end."""
         for address in snapshot.internal_addresses:
             self._addresses[address.version] = address
         self._wishes.define(forwards)
@@ -298,7 +311,9 @@ class Ledger:
         self._wishes.end(now=now)
         if not self._third_party:
             self._wishes.stop_third_parties()
-        self.adopt(map(maybe_renewed, snapshot.leases), now=now)
+        for some in batched(snapshot.leases, _AT_ONCE, strict=False):
+            yield
+            self.adopt(map(maybe_renewed, some), now=now)
 
     def adopt(self, leases: Iterable[StoredLease], *, now: float) -> None:
         """Take up leases as far as their mappings are not known; `resume` follows."""
@@ -314,11 +329,32 @@ class Ledger:
         Everything known is taken up again, and what nobody wants of it is closed. An
         own address that is not known yet is taken to be what it was.
         """
+        steps = self.resume_in_steps(version, internal_address, now=now)
+        return [order for orders in steps for order in orders]
+
+    def resume_in_steps(
+        self, version: int, internal_address: IPAddress | None, *, now: float
+    ) -> Iterator[list[Order]]:
+        """Do as `resume`, some at a time; acts may come in between.
+
+        None of the orders, nor those of such acts, may be carried out before the end;
+        then those of the acts come last.
+        """
         if internal_address is not None:
             self._addresses[version] = internal_address
-        wanted = self._wanted_mappings(self._all_places())
+        for places in batched(self._leases.places(), _AT_ONCE, strict=False):
+            yield self._take_up(places, version, now=now)
+        all_places = dict.fromkeys(self._all_places())
+        for places in batched(all_places, _AT_ONCE, strict=False):
+            yield self._settle(places, urgent=False)
+
+    def _take_up(
+        self, places: Iterable[Place], version: int, *, now: float
+    ) -> list[Order]:
+        """Return the orders that hand over the leases at some places."""
+        wanted = self._wanted_mappings(places)
         orders: list[Order] = []
-        for lease in self._leases:
+        for lease in (it for place in places for it in self._leases.at(place)):
             key, grant = lease.key, lease.grant
             if key.internal_address.version != version:
                 continue
@@ -329,7 +365,7 @@ class Ledger:
                 lease.grant = grant if grant and grant.expires_at > now else None
             else:
                 lease.unwant()
-        return orders + self._settle(self._all_places(), urgent=False)
+        return orders
 
     def forget_leases(self, version: int) -> list[StoredLease]:
         """Forget the leases of an IP version, for its server is another; return them.

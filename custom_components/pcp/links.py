@@ -55,6 +55,11 @@ class Links:
         """Tell by IP version whether the router answers; None is not known yet."""
         return {version: view.reachable for version, view in self.views().items()}
 
+    @property
+    def is_reachable(self) -> bool:
+        """Tell whether the router answers over any IP version."""
+        return any(self.reachable.values())
+
     def views(self) -> dict[int, ServerView]:
         """Return the servers as they are now, IPv4 first."""
         return {

@@ -30,8 +30,15 @@ STORAGE_VERSION = 1
 _SAVE_SOON = 1.0
 _SAVE_LATER = 30.0
 
+# So many leases are read and made into what is stored in the event loop; of more, which
+# is milliseconds, it is done in another thread.
+_FEW = 64
+
+type Form = dict[str, Any] | Callable[[], dict[str, Any]]
+"""What is stored, or what makes it, in another thread, of what does not change."""
+
 # What the disk did not take, by key: a reload goes on with that.
-_UNWRITTEN: HassKey[dict[str, dict[str, Any]]] = HassKey(f"{DOMAIN}_unwritten")
+_UNWRITTEN: HassKey[dict[str, Form]] = HassKey(f"{DOMAIN}_unwritten")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,13 @@ class Stored:
         """Tell whether it is damaged, and nothing of it could be read."""
         snapshot = self.snapshot
         return self.is_damaged and not (snapshot.wishes or snapshot.leases)
+
+
+def form_of(snapshot: Snapshot, *, wall_offset: float) -> Form:
+    """Return a snapshot in the form in which it is stored."""
+    if len(snapshot.leases) > _FEW:
+        return lambda: snapshot.as_json(wall_offset=wall_offset)
+    return snapshot.as_json(wall_offset=wall_offset)
 
 
 class LedgerStore:
@@ -74,12 +88,14 @@ class LedgerStore:
             data = self._unwritten.pop(self._store.key, None)
             if data is None:
                 data = await self._store.async_load()
+            elif callable(data):
+                data = data()
         except (KeyError, TypeError, NotImplementedError) as err:
             snapshot, damage = Snapshot(), [repr(err)]
         else:
             if data is None:
                 return None
-            snapshot, damage = Snapshot.from_json(data, wall_offset=wall_offset)
+            snapshot, damage = await self._async_read(data, wall_offset)
         if damage:
             copy = await self._hass.async_add_executor_job(_keep, self._store.path)
             _LOGGER.error(
@@ -90,7 +106,18 @@ class LedgerStore:
             )
         return Stored(snapshot=snapshot, is_damaged=bool(damage))
 
-    async def async_save(self, data: dict[str, Any]) -> bool:
+    async def _async_read(
+        self, data: dict[str, Any], wall_offset: float
+    ) -> tuple[Snapshot, list[str]]:
+        def read() -> tuple[Snapshot, list[str]]:
+            return Snapshot.from_json(data, wall_offset=wall_offset)
+
+        leases = data.get("leases") if isinstance(data, dict) else None
+        if isinstance(leases, list) and len(leases) > _FEW:
+            return await self._hass.async_add_executor_job(read)
+        return read()
+
+    async def async_save(self, data: Form) -> bool:
         """Write at once; tell whether it is on disk."""
         self._save_at = None
         await self._store.async_save(data)
@@ -99,9 +126,7 @@ class LedgerStore:
             self._unwritten[self._store.key] = data
         return not self.is_failing
 
-    def async_save_soon(
-        self, data: Callable[[], dict[str, Any]], *, renewal: bool
-    ) -> None:
+    def async_save_soon(self, data: Callable[[], Form], *, renewal: bool) -> None:
         """Write in a while, what `data` returns then; before Home Assistant stops.
 
         The store would put off what is due soon for what is due later.
@@ -111,7 +136,7 @@ class LedgerStore:
         if self._save_at is not None and self._save_at <= save_at:
             return
 
-        def data_now() -> dict[str, Any]:
+        def data_now() -> Form:
             self._save_at = None
             return data()
 
@@ -124,7 +149,7 @@ class LedgerStore:
         await self._store.async_remove()
 
 
-class _Store(Store[dict[str, Any]]):
+class _Store(Store[Any]):
     """A store that tells whether it could write."""
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
@@ -135,6 +160,10 @@ class _Store(Store[dict[str, Any]]):
     @override
     async def _async_write_data(self, data: dict[str, Any]) -> None:
         """Write, and note how that went: once when it fails, once when it works."""
+        if "data_func" in data:
+            data["data"] = data.pop("data_func")()
+        if callable(data["data"]):
+            data["data"] = await self.hass.async_add_executor_job(data["data"])
         try:
             await super()._async_write_data(data)
         except (HomeAssistantError, OSError) as err:

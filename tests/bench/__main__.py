@@ -17,12 +17,13 @@ from . import (
     report,
     scale,
     searching,
+    simulation,
 )
 from .result import Result
 
 NAMES = (
     *("add", "remake", "recovery", "clients", "quiet-hour", "idle", "import"),
-    *("memory", "search", "set-up", "hold-up"),
+    *("memory", "search", "set-up", "hold-up", "simulation"),
 )
 
 
@@ -64,6 +65,8 @@ def main() -> int:
         results += scale.set_up()
     if "hold-up" in names:
         results += scale.hold_ups()
+    if "simulation" in names:
+        results += simulation.measure()
     for it in times:
         shown = ", ".join(f"{act} {it.median(act) * 1e3:.2f}" for act in clients.ACTS)
         sys.stdout.write(f"       clients    {it.name}: {shown} ms\n")

@@ -50,6 +50,12 @@ _KEEPER = (
 
 
 def measure() -> list[Result]:
+    """Live for some days, three times over; the median is the result."""
+    results = [_measure_once() for _ in range(3)]
+    return sorted(results, key=lambda result: result.measured)[1:2]
+
+
+def _measure_once() -> Result:
     """Live for some days, and compare."""
     household = Household(lease_time=3600)
     household.define(MAPPINGS)
@@ -73,14 +79,12 @@ def measure() -> list[Result]:
         for it in patches:
             it.stop()
     own = whole.seconds - codec.seconds
-    return [
-        Result(
-            name="simulation",
-            measured=own / codec.seconds,
-            limit=LIMIT,
-            unit="x the codec",
-            detail=f"{household.sent} requests, {own * 1e6 / household.sent:.0f} us"
-            f" each in keeper and ledger, {codec.seconds * 1e6 / household.sent:.0f} us"
-            " in the codec",
-        )
-    ]
+    return Result(
+        name="simulation",
+        measured=own / codec.seconds,
+        limit=LIMIT,
+        unit="x the codec",
+        detail=f"{household.sent} requests, {own * 1e6 / household.sent:.0f} us"
+        f" each in keeper and ledger, {codec.seconds * 1e6 / household.sent:.0f} us"
+        " in the codec",
+    )

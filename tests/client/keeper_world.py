@@ -80,8 +80,8 @@ class World(ScriptedServer):
             nonce=lambda: b"check" + next(numbers).to_bytes(7),
             jitter=jitter if callable(jitter) else lambda: jitter,
             now=self.now,
-            protocol=protocol,
         )
+        self.keeper._server.protocol = protocol
         if client is not None:
             self.keeper.set_client_address(client, now=self.now)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from custom_components.pcp.client.codec import MapRequest
+from custom_components.pcp.client.codec import MapRequest, ResultCode
 from custom_components.pcp.client.events import LeaseGranted, LeaseLost, LeaseReleased
 from custom_components.pcp.client.mapping import Grant, LeaseState
+from custom_components.pcp.client.timing import SHORT_HOLD
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World
@@ -153,3 +154,19 @@ def test_loss_during_our_own_restart() -> None:
     world.run_for(1.0)
     (mapping,) = router.mappings
     assert mapping.external_port == 40000
+
+
+def test_renewal_that_is_refused() -> None:
+    """11.4: the mapping may have been lost while we were away, so the hold is waited for."""
+    world = World()
+    world.restore(grant=grant())
+    (request,) = world.new_maps()
+    world.receive(world.error(request, ResultCode.NETWORK_FAILURE))
+    assert world.state() is LeaseState.GRANTED
+    world.run_for(SHORT_HOLD - 1.0)
+    assert world.new_maps() == []
+    world.run_for(1.0)
+    (request,) = world.new_maps()
+    world.receive(world.success(request))
+    world.run_for(LIFETIME / 2 - 1.0)
+    assert world.new_maps() == []

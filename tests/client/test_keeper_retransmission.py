@@ -11,7 +11,7 @@ from .scripted_server import START, key_of, nonce_of, wish_of
 
 def test_pcp_schedule() -> None:
     """8.1.1: 3 s, doubling, at most 1024 s, for ever."""
-    world = World(protocol=None)
+    world = World()
     world.want()
     world.run_for(6000.0)
     times = [at - START for at in world.times_of_maps()]

@@ -20,6 +20,7 @@ from custom_components.pcp.client.events import (
     ServerReachable,
 )
 from custom_components.pcp.client.mapping import LeaseState, RefusalReason
+from custom_components.pcp.client.timing import SHORT_HOLD
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started, started_nat_pmp
@@ -188,6 +189,21 @@ def test_upgrade() -> None:
     assert world.state() is LeaseState.GRANTED
 
 
+def test_upgrade_that_is_refused() -> None:
+    """11.4: it may be another router, so what the old one granted is asked for soon."""
+    world = started_nat_pmp(wish_of())
+    world.receive(world.announcement())
+    world.renew_all()
+    world.receive(world.announcement())
+    assert protocol(world) is PCP
+    world.run_for(5.0)
+    request = [it for it in world.new_maps() if isinstance(it, MapRequest)][-1]
+    world.receive(world.error(request, ResultCode.NETWORK_FAILURE))
+    assert world.state() is LeaseState.GRANTED
+    world.run_for(SHORT_HOLD + 1.0)
+    assert [it.internal_port for it in world.new_maps()] == [8123]
+
+
 def test_upgrade_that_is_declined() -> None:
     """9: the answer in version 0 is the answer; nothing is made again."""
     router = RouterCore(
@@ -314,16 +330,6 @@ def test_answer_that_is_no_answer_of_ours() -> None:
     )
     world.receive(AnnounceResponse(result_code=0, epoch_time=world.epoch()))
     assert world.drops == {"opcode": 1, "unasked": 1}
-
-
-def test_protocol_of_an_earlier_life() -> None:
-    """What was known is where it begins; a server that changed is found all the same."""
-    world = World(protocol=NAT_PMP)
-    world.want()
-    messages = [type(sent.message) for sent in world.new()]
-    assert messages == [NatPmpMapRequest, AnnounceRequest, ExternalAddressRequest]
-    world.receive(world.announcement())
-    assert protocol(world) is PCP
 
 
 @pytest.mark.parametrize("name", ["airport", "no_announce", "nat_pmp_sparse"])

@@ -7,7 +7,7 @@ import pytest
 from tests.real_ha import ApiError
 
 from .home import Home
-from .network import EXTERNAL_ADDRESS, LAN_ADDRESS_V6, NAS_ADDRESS
+from .network import EXTERNAL_ADDRESS
 from .router import Router
 from .waiting import wait_until
 from .watching import ports
@@ -104,34 +104,6 @@ def test_a_hundred_ports(home: Home, router: Router) -> None:
     assert router.mappings() == []
 
 
-def test_ipv6(home: Home, router: Router) -> None:
-    """A pinhole: the router of the other IP version is found by its MAC address."""
-    home.listen(SERVICE)
-    assert not home.passes(SERVICE, address=LAN_ADDRESS_V6)
-    door = home.add("Web", SERVICE, ip_version="ipv6")
-    assert home.passes(SERVICE, address=LAN_ADDRESS_V6)
-    assert (door.switch, door.status) == ("on", "open")
-    assert door.external_address == f"[{LAN_ADDRESS_V6}]:{SERVICE}"
-    door.turn("off")
-    assert not home.passes(SERVICE, address=LAN_ADDRESS_V6)
-    door.wait_for("closed", switch="off")
-    assert router.mappings() == []
-
-
-def test_both_ip_versions(home: Home, router: Router) -> None:
-    """One switch for both."""
-    home.listen(SERVICE)
-    door = home.add("Web", SERVICE, ip_version="both")
-    assert home.passes(SERVICE)
-    assert home.passes(SERVICE, address=LAN_ADDRESS_V6)
-    assert door.status == "open"
-    assert [m["ip_version"] for m in door.response()["mappings"]] == ["ipv4", "ipv6"]
-    door.turn("off")
-    assert not home.passes(SERVICE)
-    assert not home.passes(SERVICE, address=LAN_ADDRESS_V6)
-    assert router.mappings() == []
-
-
 def test_other_external_port(home: Home, router: Router) -> None:
     """The external port may differ from the internal one."""
     home.listen(SERVICE)
@@ -200,32 +172,6 @@ def test_switch_refused(home: Home, router: Router) -> None:
         door.turn("on")
     assert refused.value.translation_key == "not_authorized"
     assert (door.switch, door.status) == ("off", "closed")
-
-
-def test_other_host(home: Home, router: Router) -> None:
-    """Another host of the LAN is reached when that is allowed in the options."""
-    home.set_options(third_party=True)
-    listener = home.listen(SERVICE, place="nas")
-    door = home.add("Camera", SERVICE, target_host=NAS_ADDRESS)
-    assert home.passes(SERVICE)
-    assert listener.callers
-    assert [m.internal_address for m in router.mappings()] == [NAS_ADDRESS]
-    door.turn("off")
-    assert not home.passes(SERVICE)
-    assert router.mappings() == []
-
-
-def test_other_host_not_allowed(home: Home, router: Router) -> None:
-    """Another host is refused without the option, and by a router that does not do it."""
-    assert home.refusal("NAS", SERVICE, target_host=NAS_ADDRESS) == "third_party_off"
-    errors = home.form_errors("NAS", SERVICE, target_host=NAS_ADDRESS)
-    assert errors == {"advanced": "third_party_off"}
-
-    home.set_options(third_party=True)
-    router.configure(third_party=False)
-    key = home.refusal("NAS", SERVICE, target_host=NAS_ADDRESS)
-    assert key == "unsupported_option"
-    assert router.mappings() == []
 
 
 def test_overlap(home: Home, router: Router) -> None:

@@ -43,11 +43,25 @@ class Answers:
         self.refused_until = float("-inf")
         """Until when the last refusals hold, by the rules of RFC 6887 8.3 and ours."""
         self.external_address: IPAddress | None = None
+        """NAT-PMP's, which is told apart from the mappings."""
+        self.external_address_at = float("-inf")
         self.losses: list[float] = []
+        self.life_began_at = float("-inf")
         self.is_known: Callable[[Name], bool] = lambda _: True
         """Whether an answer is for a mapping that we have."""
         self._epochs: dict[int, tuple[int, int]] = {}
         """By IP version, the last one and the version that told it."""
+
+    def begin_life(self, now: float) -> None:
+        """Forget the epochs, as Home Assistant does when it starts.
+
+        What it had is asked for again at once, and lives on until that is answered.
+        """
+        self.life_began_at = now
+        self._epochs.clear()
+        self.losses.clear()
+        for told in self.told.values():
+            told.lost_at = None
 
     def take(self, data: bytes, *, own: IPAddress, now: float) -> None:
         """Note an answer that was delivered."""
@@ -55,6 +69,7 @@ class Answers:
             self._take_pcp(data, own, now)
         elif len(data) == 12 and data[:2] == b"\x00\x80" and data[2:4] == b"\0\0":
             self.external_address = ip_address(data[8:12])
+            self.external_address_at = now
             if self.is_known(_ANYBODY):
                 self._take_epoch(int.from_bytes(data[4:8]), 0, own, now, ())
         elif len(data) == 16 and data[0] == 0 and data[1] in (0x81, 0x82):
@@ -62,10 +77,21 @@ class Answers:
         elif len(data) >= 4 and (data[3] == 1 or (data[0] == 2 and data[3])):
             self._refuse(now, 1800)
 
-    def about(self, nonce: bytes, protocol: int, port: int) -> Told | None:
-        """Return the last word on a mapping, in either protocol."""
-        told = (self.told.get(nonce), self.told.get((protocol, port)))
+    def about(
+        self, nonce: bytes, version: int, protocol: int, port: int
+    ) -> Told | None:
+        """Return the last word on a mapping, in either protocol; NAT-PMP is of IPv4."""
+        told = [self.told.get(nonce)]
+        if version == 4:
+            told.append(self.told.get((protocol, port)))
         return max(filter(None, told), key=lambda it: it.at, default=None)
+
+    def addresses_of(self, told: Told) -> set[IPAddress | None]:
+        """Return the external addresses that a mapping may be shown at."""
+        apart = self.external_address
+        if told.version == 4 and self.external_address_at > told.at:
+            return {told.address, apart}
+        return {told.address or apart}
 
     def _take_pcp(self, data: bytes, own: IPAddress, now: float) -> None:
         nonce = data[24:36]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 # design: five minutes from when the router answers again, and as much for the
 # retransmission that is under way then.
 HEALED = 300.0
+# Seconds. Renewals are stored so much later, and a step of the clock is looked for.
+STORED_WITHIN = 100.0
 # miniupnpd cuts ports to 8 bits, a CARP gateway answers from elsewhere: these grant, and
 # we can never believe it.
 UNHEARD = frozenset({"nat_pmp_truncating", "other_address", "silent", "closed"})
@@ -25,6 +27,8 @@ class Bounds:
         """Begin."""
         self.world = world
         self.silent_loss_at = float("-inf")
+        self.stored_wrong_until = float("-inf")
+        """Until when a lease may live whose time was stored by another clock."""
         self._clock_set: list[tuple[float, float]] = []
 
     def well_since(self, since: float) -> float:
@@ -34,6 +38,11 @@ class Bounds:
     def note_clock_set(self, by: float) -> None:
         """Note that the wall clock was set."""
         self._clock_set.append((self.world.now, abs(by)))
+
+    def begin_life(self, fell_at: float) -> None:
+        """Note whether the clock was set since the last times were stored."""
+        if any(at > fell_at - STORED_WITHIN for at, _ in self._clock_set):
+            self.stored_wrong_until = self.world.now + self.longest_lease
 
     def clock_slack(self) -> float:
         """Return by how much times may be off because the wall clock was set.
@@ -49,7 +58,7 @@ class Bounds:
         personality = self.world.router.personality
         if personality.fixed_lifetime is not None:
             return min(personality.fixed_lifetime, 86_400)
-        return max(self.world.lease_time, self.world.script.lease_time, 120)
+        return max(self.world.longest_lease_time, 120)
 
     def can_open(self, inside: tuple[IPAddress, int, int]) -> bool:
         """Tell whether the router could ever open it, and tell us."""
@@ -58,6 +67,11 @@ class Bounds:
             return False
         # NAT-PMP has no IPv6.
         return inside[0].version == 4 or personality.pcp
+
+    def opened_with(self, protocol: int) -> tuple[int, ...]:
+        """Return the protocols for which asking opens this one, too."""
+        is_mixed_up = self.world.router.personality.name in OPENS_ANOTHER
+        return (17,) if is_mixed_up and protocol == 6 else ()
 
     def to_open(self, inside: tuple[IPAddress, int, int]) -> float:
         """Return in how many seconds what is wanted is open."""

@@ -102,6 +102,7 @@ class Deeds:
     def set_lease_time(self, seconds: int) -> None:
         """Change the option."""
         self.world.lease_time = seconds
+        self.world.longest_lease_time = max(self.world.longest_lease_time, seconds)
         if self._home_is_up():
             assert self.world.home is not None
             self.world.disturb()

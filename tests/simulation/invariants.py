@@ -7,6 +7,8 @@ datagram changes nothing. 0 is what nobody may ever see: a stack trace.
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+import re
 from typing import TYPE_CHECKING
 
 from custom_components.pcp.client.codec import IPAddress
@@ -40,6 +42,8 @@ class Broken(Exception):
         """Name it."""
         super().__init__(f"invariant {number}: {what}")
         self.number = number
+        self.kind = re.sub(r"[0-9]+", "", what)
+        """What is wrong, whichever mapping and moment it is about."""
 
 
 type Inside = tuple[IPAddress, int, int]
@@ -204,7 +208,8 @@ class Invariants:
     def _look_at_router(self, there: dict[Inside, RouterMapping]) -> None:
         """4: each mapping is remembered."""
         world, home = self.world, self.world.home
-        if self.bounds.forgets_mappings:
+        if self.bounds.forgets_mappings or (world.now < self.bounds.stored_wrong_until):
+            self._forgotten_at.clear()
             return
         before, self._forgotten_at = self._forgotten_at, {}
         if home is not None and home.is_up:
@@ -257,10 +262,11 @@ class Invariants:
         addresses = self.world.network.addresses
         for forward_id, intent in self.world.intents:
             if intent.want and intent.acts == 0:
-                for mapping in intent.forward.mappings(addresses):
-                    key = mapping.key
-                    inside = (key.internal_address, key.protocol, key.internal_port)
-                    wanted[inside] = forward_id
+                forward = intent.forward
+                for place in forward.places():
+                    for mapping in forward.mappings_at(place, addresses):
+                        inside = (mapping.key.internal_address, *place)
+                        wanted[inside] = forward_id
         return wanted
 
     def _look_at_wanted(self, home: Home, there: dict[Inside, RouterMapping]) -> None:
@@ -308,7 +314,8 @@ class Invariants:
             address, protocol, port = inside
             if address not in world.network.addresses.values():
                 continue
-            if not world.intents.permit(protocol, port):
+            protocols = {protocol, *self.bounds.opened_with(protocol)}
+            if not any(world.intents.permit(it, port) for it in protocols):
                 unwanted[inside] = self._unwanted.get(inside, now)
         for inside, since in unwanted.items():
             if now - self.bounds.well_since(since) > self.bounds.to_close(inside):
@@ -334,7 +341,7 @@ class Invariants:
                         raise Broken(3, f"{forward_id} is shown open and not wanted")
                     for lease in standing.leases:
                         if lease.wanted and lease.grant is not None:
-                            self._look_at_lease(lease)
+                            self._look_at_lease(home, lease)
                 case ForwardStatus.CLOSED if not self.bounds.forgets_mappings:
                     for inside in there:
                         if self._is_of(home, forward_id, inside):
@@ -356,7 +363,7 @@ class Invariants:
             forward.covers(_key(address, protocol, port), third_party=False)
         )
 
-    def _look_at_lease(self, lease: Lease) -> None:
+    def _look_at_lease(self, home: Home, lease: Lease) -> None:
         """3: a grant is what the router said last, and lives."""
         world, grant = self.world, lease.grant
         assert grant is not None
@@ -365,26 +372,40 @@ class Invariants:
         name = f"{key.protocol}/{key.internal_port}"
         if grant.expires_at < now - 0.001:
             raise Broken(3, f"{name} is shown open, and has run out")
-        told = world.answers.about(lease.wish.nonce, key.protocol, key.internal_port)
-        if told is None and grant.port_range is not None:
+        nonce, offset = lease.wish.nonce, 0
+        if grant.port_range is not None:
             # RFC 7753: granted with others, in the name of the first.
-            return
+            offset = key.internal_port - grant.port_range.first
+            first = replace(key, internal_port=grant.port_range.first)
+            if (leader := home.ledger.leases.get(first)) is None:
+                return
+            nonce = leader.wish.nonce
+        told = world.answers.about(
+            nonce,
+            key.internal_address.version,
+            key.protocol,
+            key.internal_port - offset,
+        )
         if told is None:
             raise Broken(3, f"{name} is shown open, and was never granted")
         if grant.expires_at > told.expires_at + TOLERANCE + self.bounds.clock_slack():
             raise Broken(3, f"{name} is shown open for longer than it was granted")
-        if grant.assigned_external_port != told.port:
+        if grant.assigned_external_port != told.port + offset:
             raise Broken(
                 3,
                 f"{name} is shown at port {grant.assigned_external_port},"
-                f" and the router said {told.port}",
+                f" and the router said {told.port + offset}",
             )
-        address = told.address or world.answers.external_address
-        if grant.assigned_external_address not in (address, None):
+        addresses = world.answers.addresses_of(told)
+        # What was told last may have come too late for the disk.
+        is_of_this_life = told.at > world.answers.life_began_at
+        if is_of_this_life and (
+            grant.assigned_external_address not in {*addresses, None}
+        ):
             raise Broken(
                 3,
                 f"{name} is shown at {grant.assigned_external_address},"
-                f" and the router said {address}",
+                f" and the router said {', '.join(map(str, addresses))}",
             )
         if told.lost_at is not None and now - told.lost_at > self.bounds.to_lose():
             raise Broken(3, f"{name} is shown open, and was lost")

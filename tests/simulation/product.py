@@ -11,7 +11,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from custom_components.pcp import acts, clock, engine, link, links, servers
+from custom_components.pcp import acts, clock, engine, link, links, lookout, servers
 from custom_components.pcp.client import transport
 from custom_components.pcp.client.codec import IPAddress
 
@@ -140,12 +140,12 @@ def tied_to(outside: Outside) -> Iterator[None]:
         (link, "new_nonce", outside.new_nonce),
         (links, "async_get_listener", outside.listener),
         (links, "async_leave_listener", outside.leave),
-        (engine, "async_track_time_interval", outside.look_around),
-        (engine, "async_watch_network", outside.watch_network),
-        (engine, "async_find_aliases", outside.aliases),
+        (lookout, "async_track_time_interval", outside.look_around),
+        (lookout, "async_watch_network", outside.watch_network),
+        (lookout, "async_find_aliases", outside.aliases),
         (engine, "is_ours", network.is_ours),
         (acts, "is_ours", network.is_ours),
-        (engine, "async_watch_network", lambda *_: lambda: None),
+        (lookout, "async_watch_network", lambda *_: lambda: None),
         (engine, "is_ours", lambda _: False),
         (clock, "time", SimpleNamespace(time=outside.wall)),
         (servers, "async_resolve", outside.resolve),

@@ -78,11 +78,11 @@ def shortest_story(
         return script
     script = replace(script, days=(world.now - START + 1.0) / DAY)
     if shorten:
-        number = broken.number
+        kind = broken.kind
 
         def fails(shorter: Script) -> bool:
             found = World(shorter).play()
-            return found is not None and found.number == number
+            return found is not None and found.kind == kind
 
         if fails(script):
             script = shrunk(script, fails)

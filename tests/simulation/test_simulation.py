@@ -15,13 +15,15 @@ from custom_components.pcp.snapshot import Snapshot
 from custom_components.pcp.wishes import Wish, Wishes
 
 from .chance import script_of
-from .runs import first_failure, play
+from .runs import first_failure, play, play_all
 from .script import Event, Script
 from .shrink import shrunk
 from .world import World
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 
+# So many weeks are lived: the personalities take turns, each has some ten of them.
+WEEKS = 400
 # An invariant that is broken on purpose is to be seen within so many seeds.
 SEEDS = range(36)
 
@@ -164,3 +166,11 @@ def test_what_is_broken_on_purpose_is_seen(
 def test_all_is_well_with_every_router(seed: int) -> None:
     """A day with each personality."""
     assert play(seed, 1.0).what == ""
+
+
+@pytest.mark.timeout(1200)
+def test_all_is_well_for_weeks() -> None:
+    """Seven days from each seed, on two processors."""
+    outcomes = list(play_all(range(WEEKS), processes=2))
+    assert len(outcomes) == WEEKS
+    assert [f"{it.seed}: {it.what}" for it in outcomes if it.broken is not None] == []

@@ -55,6 +55,8 @@ class World:
         self.defined_on_disk: dict[str, Forward] = {}
         self.home: Home | None = None
         self.lease_time = script.lease_time
+        self.longest_lease_time = script.lease_time
+        """That was asked for in this run."""
         self.answers = Answers()
         self.intents = Intents()
         self.requests: list[float] = []
@@ -65,6 +67,7 @@ class World:
         self.deeds = Deeds(self)
         self.invariants = Invariants(self)
         self.is_dirty = False
+        self._fell_at = START
         self._router_timer: Timer | None = None
         self._saving: Timer | None = None
         self.time_line.between = self._between
@@ -124,6 +127,8 @@ class World:
             return
         self.disturb()
         self.outside.changes += 1
+        self.answers.begin_life(self.now)
+        self.invariants.bounds.begin_life(self._fell_at)
         self.home = home = Home(
             self.time_line,
             self.disk,
@@ -175,6 +180,7 @@ class World:
         self.time_line.call_soon(home.bury)
 
     def _fall(self, home: Home) -> None:
+        self._fell_at = self.now
         self.disturb()
         self.network.sockets.clear()
         self.intents.tried.clear()
@@ -183,7 +189,8 @@ class World:
             self._saving = None
         for forward_id, intent in list(self.intents):
             if intent.acts or home.engine.is_storage_failing:
-                intent.acts, intent.want = 0, None
+                # An act may be on disk that has not returned.
+                intent.acts, intent.want, intent.closes_at = 0, None, None
             if forward_id not in self.defined_on_disk:
                 # Home Assistant writes definitions a second later: they are lost.
                 intent.want = False

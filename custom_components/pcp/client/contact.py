@@ -98,6 +98,7 @@ class Contact:
         if is_first and protocol is ServerProtocol.PCP:
             self._leases.ask_refused_in_pcp(now=now)
         else:
+            self._leases.doubt_all()
             self._leases.ask_all(now=now, forced=True)
             self._check.restart(now=now)
 

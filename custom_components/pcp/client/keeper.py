@@ -4,14 +4,15 @@ Datagrams, wishes and the time go in; datagrams, news and the next wake-up come 
 The keeper has no socket, no clock and no randomness of its own. After any input its
 caller drains `next_event`, sends `datagrams_to_send` and wakes it at `next_wakeup`.
 
-The leases' own matters are in `leases`, whether the server answers and in which
-protocol in `contact`; here is its epoch, its address, and what could be forged.
+The leases' own matters are in `leases` and `answers`, whether the server answers and
+in which protocol in `contact`; here is its epoch, its address, and what could be forged.
 """
 
 from collections import deque
 from collections.abc import Callable
 
 from . import wire
+from .answers import Answers
 from .check import Check, Question
 from .codec import SERVER_PORT, DecodeError, IPAddress, ResultCode
 from .contact import Contact
@@ -36,18 +37,20 @@ class Keeper:
         nonce: Callable[[], bytes],
         jitter: Jitter,
         now: float,
-        protocol: ServerProtocol | None = None,
     ) -> None:
-        """Begin with nothing known but perhaps the protocol from an earlier life.
+        """Begin with nothing known.
 
         `nonce` returns 12 unpredictable octets, `jitter` a number in [0, 1).
         """
         self._now = now
         self._events: deque[Event] = deque()
         tell = self._events.append
-        self._server = Server(address=server, protocol=protocol)
+        self._server = Server(address=server)
         self._sender = Sender(self._server, jitter=jitter, tell=tell)
         self._leases = Leases(self._server, self._sender, jitter=jitter, tell=tell)
+        self._answers = Answers(
+            self._server, self._sender, self._leases, jitter=jitter, tell=tell
+        )
         self._check = Check(
             jitter=jitter, new_nonce=nonce, due_at=now, retry_pcp_at=now
         )
@@ -102,7 +105,12 @@ class Keeper:
         return self._events.popleft() if self._events else None
 
     def next_wakeup(self) -> float | None:
-        """Return when `handle_timer` is to be called, monotonic seconds."""
+        """Return when `handle_timer` is to be called, monotonic seconds.
+
+        At once, where there is more to send than was returned at a time.
+        """
+        if self._sender.has_more:
+            return self._now
         times = (
             self._check.due_at,
             self._server.silent_at,
@@ -112,7 +120,11 @@ class Keeper:
         return min((at for at in times if at is not None), default=None)
 
     def datagrams_to_send(self, *, now: float) -> list[bytes]:
-        """Return what is to be sent to the server now, in order."""
+        """Return what is to be sent to the server now, in order.
+
+        Of a great many the first few dozen: again until there are none, or at
+        `next_wakeup`.
+        """
         self._advance(now)
         self._send_due()
         return self._sender.take_datagrams()
@@ -255,7 +267,7 @@ class Keeper:
             self._take_prefixes(answer)
             self._check.answered(Question.PROBE, now=self._now)
             return
-        lease = self._leases.of_answer(answer, now=self._now)
+        lease = self._answers.lease_of(answer, now=self._now)
         if lease is None:
             return
         self._on_trusted(answer.spoken, answer.epoch_time)
@@ -265,7 +277,7 @@ class Keeper:
         self._set_external_address(told_by(answer, lease, known))
         if answer.nat64_prefixes:
             self._take_prefixes(answer)
-        self._leases.take_answer(lease, answer, now=self._now)
+        self._answers.take(lease, answer, now=self._now)
 
     def _on_status_answer(self, answer: wire.StatusAnswer) -> None:
         spoken, epoch_time = answer.spoken, answer.epoch_time

@@ -1,15 +1,7 @@
 """The life of one mapping, from wanted to released.
 
-A lease is our side of a mapping. Its state is not stored but follows from three facts,
-so that they cannot contradict each other:
-
-    wanted    grant    refusal     state
-    no        -        -           RELEASING    until nothing of it can be left
-    yes       live     any         GRANTED      renewed on the schedule of 11.2.1
-    yes       none     some        REFUSED      asked again at refusal.retry_at
-    yes       none     none        REQUESTING   asked again on the schedule of 8.1.1
-
-and what may happen in each, and what becomes of it:
+A lease is our side of a mapping: what may happen to it in each state (`lease_facts`
+tells how that follows from what is known), and what becomes of it:
 
     input       REQUESTING   GRANTED          REFUSED      RELEASING
     granted     GRANTED      GRANTED          GRANTED      -, deleted again
@@ -24,9 +16,8 @@ and what may happen in each, and what becomes of it:
 (*) A refused renewal leaves the mapping alone; when it runs out before the hold ends
 it is REFUSED. A lease that was never asked for is over as soon as it is released.
 
-`open_until` is the other half of honesty: until then the mapping may exist on the
-server, for a request may have been granted by an answer that was lost. What was
-granted on terms we do not accept is *given back*: deleted while it is still wanted.
+What was granted on terms we do not accept is *given back*: deleted while it is still
+wanted.
 
 A lease sends nothing and knows no server. Its keeper looks at `action_at`, sends a
 delete or a map request as `must_delete` says, and tells `sent`.
@@ -34,9 +25,9 @@ delete or a map request as `must_delete` says, and tells `sent`.
 
 from dataclasses import replace
 
-from .codec import IPAddress, Option, OptionCode
-from .map_options import codes_of, has_optional
-from .mapping import Grant, LeaseState, LeaseView, MappingKey, MappingWish, Refusal
+from .codec import IPAddress
+from .lease_facts import LeaseFacts
+from .mapping import Grant, LeaseState, MappingWish, Refusal
 from .timing import (
     CHECK_INTERVAL,
     MINIMUM_RENEWAL_GAP,
@@ -50,176 +41,13 @@ from .timing import (
 LINGER = 10.0
 
 
-class Lease:
-    """One mapping: what is wanted, what was granted, and when to act."""
+class Lease(LeaseFacts):
+    """One mapping, and what may happen to it. All times are monotonic seconds."""
 
-    __slots__ = (
-        "_asked_sources",
-        "_asked_until",
-        "_copies",
-        "_granted_at",
-        "_granted_until",
-        "_held_until",
-        "_last_sent_at",
-        "_made_since_sent",
-        "_renewals",
-        "_unanswered_at",
-        "action_at",
-        "asked_options",
-        "asks_singly",
-        "awaiting",
-        "echoed_options",
-        "followers",
-        "giving_back",
-        "grant",
-        "is_urgent",
-        "leader",
-        "lifetime_limit",
-        "port_count",
-        "refusal",
-        "removes_filters",
-        "suggested_external_address",
-        "suggested_external_port",
-        "wanted",
-        "wish",
-    )
+    __slots__ = ()
 
-    def __init__(self, wish: MappingWish) -> None:
-        """Begin with a wish that nobody was asked for yet."""
-        self.wish = wish
-        self.wanted = True
-        self.grant: Grant | None = None
-        self.refusal: Refusal | None = None
-        self.giving_back = False
-        """What was granted is not acceptable and has to be deleted first."""
-        self.suggested_external_port = wish.suggested_external_port
-        self.suggested_external_address = wish.suggested_external_address
-        self.lifetime_limit: int | None = None
-        """Seconds that are asked for at most, whatever the wish."""
-        self.leader: Lease | None = None
-        """Whose requests are for this mapping, too: it asks for nothing itself."""
-        self.followers: list[Lease] = []
-        """Those that this one leads. RFC 7753."""
-        self.port_count: int | None = None
-        """Ports that the last request was for, or that were granted; None at first."""
-        self.asks_singly = False
-        """It was answered as a mapping of one port, and leads and follows nobody."""
-        self.is_urgent = False
-        """A person waits, should it have to ask itself."""
-        self.asked_options: tuple[Option, ...] = ()
-        """Those of the last request; a repetition has the same."""
-        self.echoed_options: frozenset[int] = frozenset()
-        """The codes of those that came back with the last grant. It proves nothing."""
-        self.removes_filters = False
-        """The server may have other filters than are wished for. RFC 6887 13.3."""
-        self.action_at: float | None = None
-        """When the next request is due, monotonic seconds."""
-        self.awaiting: Retransmission | None = None
-        """The schedule of the request that is repeated until it is answered."""
-        self._granted_at = 0.0
-        self._renewals = 0
-        """Single packets of 11.2.1 since it was granted."""
-        self._last_sent_at = float("-inf")
-        self._held_until = float("-inf")
-        self._copies = 0
-        """Map requests since the last answer, and when the last of them was sent."""
-        self._unanswered_at: float | None = None
-        self._asked_until: float | None = None
-        """Until when it may exist if an unanswered request was granted."""
-        self._granted_until: float | None = None
-        """Until when it may exist by what the server has told."""
-        self._made_since_sent = False
-        """A grant was heard after the last delete was sent."""
-        self._asked_sources = wish.allowed_sources
-
-    # What it is.
-
-    @property
-    def key(self) -> MappingKey:
-        """Return what names the mapping."""
-        return self.wish.key
-
-    @property
-    def requested_lifetime(self) -> int:
-        """Return the seconds to ask for."""
-        if self.lifetime_limit is None:
-            return self.wish.lifetime
-        return min(self.wish.lifetime, self.lifetime_limit)
-
-    @property
-    def state(self) -> LeaseState:
-        """Return where the lease stands."""
-        if not self.wanted:
-            return LeaseState.RELEASING
-        if self.grant is not None:
-            return LeaseState.GRANTED
-        return LeaseState.REQUESTING if self.refusal is None else LeaseState.REFUSED
-
-    @property
-    def must_delete(self) -> bool:
-        """Tell whether the next request is a delete: unwanted, or given back."""
-        return not self.wanted or self.giving_back
-
-    @property
-    def creates(self) -> bool:
-        """Tell whether the next request is for a new mapping."""
-        return self.grant is None and not self.must_delete
-
-    @property
-    def open_until(self) -> float | None:
-        """Return until when the mapping may exist on the server, monotonic seconds."""
-        times = [self._granted_until, self._asked_until]
-        if self.leader is not None:
-            times.append(self.leader.open_until)
-        return max((at for at in times if at is not None), default=None)
-
-    @property
-    def unanswered_since(self) -> float | None:
-        """Return when the request was last sent that is not answered yet, if any."""
-        return self.awaiting.last_sent_at if self.awaiting else self._unanswered_at
-
-    @property
-    def is_unanswered(self) -> bool:
-        """Tell whether an answer is still to be expected."""
-        return self.unanswered_since is not None
-
-    def may_renew(self, *, now: float) -> bool:
-        """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""
-        return (
-            self.state is LeaseState.GRANTED
-            and self.leader is None
-            and max(self._held_until, self._last_sent_at + MINIMUM_RENEWAL_GAP) <= now
-        )
-
-    def is_open(self, *, now: float) -> bool:
-        """Tell whether the mapping may exist on the server."""
-        return self.open_until is not None and now < self.open_until
-
-    def is_over(self, *, now: float) -> bool:
-        """Tell whether nothing of an unwanted mapping can be left on the server."""
-        return not self.wanted and not self.is_open(now=now)
-
-    def next_due(self) -> float | None:
-        """Return when the lease needs attention, monotonic seconds, or None."""
-        ends_at = None
-        if self.grant is not None:
-            ends_at = self.grant.expires_at
-        elif self.must_delete:
-            ends_at = self.open_until
-        times = [at for at in (self.action_at, ends_at) if at is not None]
-        return min(times, default=None)
-
-    def view(self, *, now: float) -> LeaseView:
-        """Return the lease as it is now."""
-        return LeaseView(
-            key=self.key,
-            state=self.state,
-            grant=self.grant,
-            refusal=self.refusal,
-            open_until=self.open_until if self.is_open(now=now) else None,
-            filter_echoed=self._is_echoed(OptionCode.FILTER),
-            description_echoed=self._is_echoed(OptionCode.DESCRIPTION),
-        )
+    leader: Lease | None
+    followers: list[Lease]
 
     # What is wished for.
 
@@ -249,12 +77,6 @@ class Lease:
         self.giving_back = False
         self._free()
         self._ask_at(now)
-
-    def accepts(self, assigned_external_port: int) -> bool:
-        """Tell whether the wish is content with a port."""
-        return not self.wish.exact or (
-            assigned_external_port == self.wish.suggested_external_port
-        )
 
     def ask_again(self, *, now: float, forced: bool = False) -> None:
         """Let the request be sent afresh; `forced` before the end of its hold.
@@ -312,6 +134,7 @@ class Lease:
         self._answered()
         self._free()
         self.grant = grant
+        self.is_doubtful = False
         self.removes_filters = False
         self.port_count = grant.port_range.count if grant.port_range else 1
         self.asks_singly = grant.port_range is None
@@ -384,7 +207,7 @@ class Lease:
         self._answered()
         self.refusal = refusal
         self._held_until = refusal.retry_at
-        if self.grant is None:
+        if self.grant is None or self.is_doubtful:
             self.action_at = refusal.retry_at
         else:
             self._plan_renewal(jitter)
@@ -455,28 +278,11 @@ class Lease:
                 self.port_count = grant.port_range.count if grant.port_range else 1
             if wanted and grant.expires_at > now:
                 self.grant = grant
+                self.is_doubtful = True
                 self._granted_at = grant.expires_at - grant.lifetime
         self._ask_at(now)
 
     # Several ports at once. RFC 7753.
-
-    @property
-    def leads(self) -> bool:
-        """Tell whether its requests may be for the ports that follow, too."""
-        ports = self.wish.port_range
-        return ports is not None and ports.first == self.key.internal_port
-
-    @property
-    def port_count_to_delete(self) -> int:
-        """Return for how many ports it may be on the server."""
-        ports = self.wish.port_range
-        most = ports.count if ports is not None and self.leads else 1
-        return self.port_count or most
-
-    def reaches(self, lease: Lease) -> bool:
-        """Tell whether the last request, or what it made, is for another's port, too."""
-        offset = lease.key.internal_port - self.key.internal_port
-        return 0 < offset < self.port_count_to_delete
 
     def begin_request(self, *, may_be_set: bool, now: float) -> None:
         """Decide on a new request: for how many ports, and whether filters go first.
@@ -528,6 +334,7 @@ class Lease:
         self._answered()
         self._free()
         self.grant = grant
+        self.is_doubtful = False
         self.is_urgent = False
         self.asks_singly = False
         self.suggested_external_port = grant.assigned_external_port
@@ -544,11 +351,6 @@ class Lease:
 
     # What the server makes of options. RFC 6887 7.3.
 
-    @property
-    def asked_optional(self) -> bool:
-        """Tell whether the last request had options that a server may ignore."""
-        return has_optional(codes_of(self.asked_options))
-
     def ask_otherwise(self, *, now: float) -> None:
         """Ask at once without the options for which a request was refused.
 
@@ -563,19 +365,6 @@ class Lease:
         self._ask_at(at)
 
     # Small things.
-
-    def _wanted_count(self) -> int:
-        ports = {it.key.internal_port for it in self.followers if it.wanted}
-        count = 1
-        while self.key.internal_port + count in ports:
-            count += 1
-        return count
-
-    def _is_echoed(self, code: OptionCode) -> bool | None:
-        answered = self.leader or self
-        if answered.grant is None or code not in codes_of(answered.asked_options):
-            return None
-        return code in answered.echoed_options
 
     def _free(self) -> None:
         """End all holds."""

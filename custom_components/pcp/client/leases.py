@@ -1,38 +1,24 @@
-"""The leases on one server: what becomes of them by wishes, answers and time.
+"""The leases on one server: what becomes of them by wishes and time.
 
-Each change of a lease is followed by `Sender.plan`, and its news is told. What an
-answer says of the server itself is the keeper's matter.
+Each change of a lease is followed by `Sender.plan`, and its news is told. What
+answers make of them is in `answers`.
 """
 
 from collections.abc import Callable
 
 from .codec import IPAddress, ResultCode
-from .events import (
-    Event,
-    LeaseGranted,
-    LeaseKept,
-    LeaseLost,
-    LeaseReappeared,
-    LeaseRefused,
-    LeaseReleased,
-    ServerProtocol,
-)
+from .events import Event, LeaseGranted, LeaseLost, LeaseRefused, LeaseReleased
 from .lease import Lease
-from .map_options import CANARY, codes_of, granted_set, has_optional
 from .mapping import Grant, LeaseState, MappingKey, MappingWish, Refusal
 from .port_sets import PortSets, is_part, part_of
-from .refusals import port_taken, refusal_of
 from .sending import Sender
 from .server import Server
 from .table import Table
-from .timing import MAXIMUM_LIFETIME, ROUND_TRIP, Jitter
-from .wire import MapAnswer
+from .timing import ROUND_TRIP, Jitter
 
 # Some servers do not delete an IPv6 pinhole that was renewed (miniupnpd 2.3.1): where
 # that was seen, a door that cannot be closed does not stay open for longer.
 PINHOLE_LIFETIME = 600
-
-_OPTION_ERRORS = (ResultCode.UNSUPP_OPTION, ResultCode.MALFORMED_OPTION)
 
 
 class Leases:
@@ -48,7 +34,6 @@ class Leases:
     ) -> None:
         """Begin with none."""
         self.table = Table()
-        self._server = server
         self._sender = sender
         self._jitter = jitter
         self._tell = tell
@@ -69,7 +54,7 @@ class Leases:
             had_ports = lease.wish.port_range
             lease.want(wish, now=now, urgent=urgent)
             if wish.port_range != had_ports:
-                self._remake(lease.leader or lease, now=now)
+                self.remake(lease.leader or lease, now=now)
         elif lease.wanted:
             raise ValueError("the nonce of a mapping does not change")
         else:
@@ -77,7 +62,7 @@ class Leases:
             return
         lease.is_urgent = urgent
         self._place(lease, now=now)
-        self._plan(lease, now=now, urgent=urgent)
+        self.plan(lease, now=now, urgent=urgent)
 
     def release(self, key: MappingKey, *, now: float) -> None:
         """Stop wanting a mapping."""
@@ -87,10 +72,10 @@ class Leases:
             return
         lease.release(now=now)
         if lease.leader is not None and lease.leader.wanted:
-            self._remake(lease.leader, now=now)
+            self.remake(lease.leader, now=now)
         if lease.wish.ends_by_itself:
             self._sender.settle(lease)
-        self._plan(lease, now=now, urgent=True)
+        self.plan(lease, now=now, urgent=True)
 
     def let_go(self, key: MappingKey) -> None:
         """Forget a lease; it is neither deleted nor remembered."""
@@ -113,63 +98,7 @@ class Leases:
         lease = self._begin(wish)
         lease.restore(wanted=wanted, grant=grant, open_until=open_until, now=now)
         self._place(lease, now=now)
-        self._plan(lease, now=now)
-
-    # Answers.
-
-    def of_answer(self, answer: MapAnswer, *, now: float) -> Lease | None:
-        """Return the lease that an answer is for, or None and count why not."""
-        client_address = self._sender.client_address
-        is_nat_pmp = answer.spoken is ServerProtocol.NAT_PMP
-        if client_address is None:
-            self._server.drop("unasked")
-            return None
-        if is_nat_pmp and self._server.protocol is not ServerProtocol.NAT_PMP:
-            self._server.drop("version")
-            return None
-        address = answer.assigned_external_address
-        if (
-            answer.result_code == ResultCode.SUCCESS
-            and address is not None
-            and address.version != client_address.version
-            # RFC 6887 12.4: behind a NAT64 the two may differ.
-            and answer.remote is None
-        ):
-            self._server.drop("address")
-            return None
-        if lease := self.table.of_answer(answer, client_address):
-            return lease
-        if lease := self.table.revived_by(answer, client_address, now=now):
-            self._tell(LeaseReappeared(lease.wish, now + _lifetime(answer)))
-            return lease
-        is_known = is_nat_pmp or self.table.knows_nonce(answer.nonce)
-        self._server.drop("mapping" if is_known else "nonce")
-        return None
-
-    def take_answer(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
-        """Take what the server says of a mapping. RFC 6887 11.4, RFC 6886 3.3."""
-        if lease.leader is not None and lease.wanted:
-            # It had asked for itself before.
-            lease.leave(now=now)
-        if answer.result_code != ResultCode.SUCCESS:
-            self._on_error(lease, answer, now=now)
-        elif lease.must_delete:
-            self._on_success_unwanted(lease, answer, now=now)
-        elif answer.lifetime and answer.assigned_external_port:
-            self._on_success(lease, answer, now=now)
-        else:
-            # The late answer to a delete of what is wanted again, or it is gone.
-            self._server.drop("stale")
-            if lease.grant is not None:
-                lease.ask_again(now=now)
-        self._plan(lease, now=now)
-
-    def refuse_unanswered(self, refusal: Refusal, *, now: float) -> None:
-        """Take a refusal of all that is being asked for."""
-        for lease in self.table:
-            if lease.is_unanswered and not lease.must_delete:
-                self._refuse(lease, refusal)
-                self._plan(lease, now=now)
+        self.plan(lease, now=now)
 
     # Time.
 
@@ -185,11 +114,11 @@ class Leases:
             elif lease.awaiting is not None and not lease.awaiting.is_exhausted:
                 self._sender.send_again(lease, now=now)
             elif lease.state is LeaseState.GRANTED:
-                self._sender.send(lease, now=now, single=True)
+                self._sender.send(lease, now=now, single=not lease.is_doubtful)
                 has_renewed = True
             elif not lease.is_over(now=now):
                 lease.ask_afresh(now=now)
-            self._plan(lease, now=now)
+            self.plan(lease, now=now)
         return has_renewed
 
     # All of them.
@@ -202,6 +131,11 @@ class Leases:
         for lease in self.table:
             if self._sender.can_ask(lease):
                 self._ask_again(lease, now=now, forced=forced)
+
+    def doubt_all(self) -> None:
+        """Let what was granted not be trusted before it is granted again."""
+        for lease in self.table:
+            lease.is_doubtful = True
 
     def ask_unanswered(self, *, now: float) -> None:
         """Ask again for what was asked while the server was silent."""
@@ -222,7 +156,7 @@ class Leases:
         for lease in self.table:
             if lease.state is LeaseState.GRANTED and lease.awaiting is None:
                 lease.ask_again(now=at)
-                self._plan(lease, now=now)
+                self.plan(lease, now=now)
 
     def renew_one(self, *, now: float) -> bool:
         """Renew one mapping at once, or repeat a request for one; tell if there is one."""
@@ -259,7 +193,7 @@ class Leases:
             request = lease.awaiting
             if request is None or request.last_sent_at + ROUND_TRIP <= now:
                 lease.ask_again(now=now)
-            self._plan(lease, now=now)
+            self.plan(lease, now=now)
 
     def end_holds(self, *, at: float, now: float) -> None:
         """Ask at `at` for all that was refused: who refused it is no more."""
@@ -267,7 +201,14 @@ class Leases:
         for lease in self.table:
             if lease.state is not LeaseState.GRANTED and lease.awaiting is None:
                 lease.ask_again(now=at, forced=True)
-                self._plan(lease, now=now)
+                self.plan(lease, now=now)
+
+    def refuse_unanswered(self, refusal: Refusal, *, now: float) -> None:
+        """Take a refusal of all that is being asked for."""
+        for lease in self.table:
+            if lease.is_unanswered and not lease.must_delete:
+                self.refuse(lease, refusal)
+                self.plan(lease, now=now)
 
     def tell_address(self, address: IPAddress) -> None:
         """Note the external address that NAT-PMP tells apart from the mappings."""
@@ -284,165 +225,34 @@ class Leases:
         self._limit(lease)
         return lease
 
+    def limit_pinholes(self) -> None:
+        """Ask for no IPv6 pinhole for long: the server does not delete them."""
+        self._keeps_pinholes = True
+        for lease in self.table:
+            self._limit(lease)
+
     def _limit(self, lease: Lease) -> None:
         if self._keeps_pinholes and lease.key.internal_address.version == 6:
             lease.lifetime_limit = PINHOLE_LIFETIME
 
-    def _on_success(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
-        if CANARY in answer.options:
-            self._server.manners.echoes = True
-        previous = lease.grant
-        grant = self._grant(lease, answer, now=now)
-        if not lease.accepts(grant.assigned_external_port):
-            self._give_back(lease, grant, now=now)
-        elif previous is None or lease.is_unanswered or _differ(grant, previous):
-            self._sender.settle(lease)
-            lease.granted(grant, now=now, jitter=self._jitter)
-            lease.echoed_options = codes_of(answer.options)
-            self._tell(LeaseGranted(lease.key, grant, previous))
-            self._share(lease, grant, now=now)
-        # Else a copy, which must not make it seem to live longer. RFC 6887 8, 14.2.
-
-    def _grant(self, lease: Lease, answer: MapAnswer, *, now: float) -> Grant:
-        address = answer.assigned_external_address
-        if answer.spoken is ServerProtocol.NAT_PMP:
-            address = self._server.external_address
-        port_range, before = granted_set(
-            lease.asked_options,
-            answer.options,
-            internal_port=lease.key.internal_port,
-        )
-        return Grant(
-            assigned_external_address=address,
-            assigned_external_port=answer.assigned_external_port + before,
-            lifetime=_lifetime(answer),
-            expires_at=now + _lifetime(answer),
-            port_range=port_range,
-        )
-
-    def _share(self, leader: Lease, grant: Grant, *, now: float) -> None:
-        """Let others have their part of a grant, or ask themselves. RFC 7753 4.2, 6.4.
-
-        A set with a port that is not wanted any more is deleted, and made anew.
-        """
-        followers = sorted(leader.followers, key=lambda lease: lease.key.order)
-        parts = [lease for lease in followers if is_part(lease, grant) and lease.wanted]
-        if grant.port_range and len(parts) + 1 < grant.port_range.count:
-            self._remake(leader, now=now)
-            return
-        for lease in followers:
-            if lease in parts:
-                previous, part = lease.grant, part_of(grant, lease)
-                lease.granted_along(part)
-                self._tell(LeaseGranted(lease.key, part, previous))
-            else:
-                self._lose(lease)
-
-    def _remake(self, leader: Lease, *, now: float) -> None:
+    def remake(self, leader: Lease, *, now: float) -> None:
         """Delete a set, if it is one, and ask again for what is wanted of it."""
         if leader.grant is None or leader.grant.port_range is None:
             return
-        self._lose(leader)
+        self.lose(leader)
         for lease in leader.followers:
-            self._lose(lease)
+            self.lose(lease)
         leader.remake(now=now)
-        self._plan(leader, now=now, urgent=True)
+        self.plan(leader, now=now, urgent=True)
 
-    def _lose(self, lease: Lease) -> None:
+    def lose(self, lease: Lease) -> None:
+        """Tell that a mapping is gone, if it was there."""
         if lease.grant is not None:
             lease.grant = None
             self._tell(LeaseLost(lease.key))
 
-    def _give_back(self, lease: Lease, grant: Grant, *, now: float) -> None:
-        refusal = port_taken(now=now)
-        if lease.grant is not None:
-            self._tell(LeaseLost(lease.key))
-        lease.give_back(refusal, expires_at=grant.expires_at, now=now)
-        self._tell(LeaseRefused(lease.key, refusal))
-
-    def _on_success_unwanted(
-        self, lease: Lease, answer: MapAnswer, *, now: float
-    ) -> None:
-        """Take the answer to a delete, or a grant that came too late. RFC 6887 15.1."""
-        self._sender.settle(lease)
-        expires_at = now + _lifetime(answer)
-        if answer.lifetime == 0:
-            lease.deleted(now=now)
-        elif answer.assigned_external_port:
-            lease.granted_unwanted(expires_at=expires_at, now=now)
-        else:
-            # The seconds that are left may have been cut to whole ones.
-            lease.deletion_lasts(expires_at=expires_at + 1.0)
-            self._tell(LeaseKept(lease.key))
-
-    def _on_error(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
-        """Take a refusal. RFC 6887 8.3, 11.4.
-
-        miniupnpd says NO_RESOURCES where there is nothing to delete; the hold of 11.4
-        would punish the next wish for it.
-        """
-        if answer.result_code in _OPTION_ERRORS and (
-            self._was_about_options(lease, answer, now=now)
-        ):
-            return
-        is_full = answer.result_code == ResultCode.NO_RESOURCES
-        refusal = refusal_of(answer.result_code, lifetime=answer.lifetime, now=now)
-        if not lease.must_delete:
-            if is_full:
-                self._sender.create_hold = refusal
-            if not self._asks_otherwise(lease, answer, now=now):
-                self._refuse(lease, refusal)
-            return
-        self._sender.settle(lease)
-        if lease.wish.ends_by_itself:
-            return
-        if is_full:
-            lease.deleted(now=now)
-            return
-        lease.deletion_refused(refusal)
-        self._tell(LeaseKept(lease.key))
-        if answer.result_code == ResultCode.NOT_AUTHORIZED:
-            self._keeps_pinholes = True
-            for other in self.table:
-                self._limit(other)
-
-    def _asks_otherwise(self, lease: Lease, answer: MapAnswer, *, now: float) -> bool:
-        """Ask for any address and port where PEER cannot have the ones it had.
-
-        It implies PREFER_FAILURE; what it answers so was lost. RFC 6887 12.1, 12.3.
-        """
-        if not (
-            answer.remote is not None
-            and answer.result_code == ResultCode.CANNOT_PROVIDE_EXTERNAL
-            and lease.forget_assigned()
-        ):
-            return False
-        self._sender.settle(lease)
-        if lease.grant is not None:
-            self._tell(LeaseLost(lease.key))
-        lease.lost()
-        lease.ask_again(now=now)
-        return True
-
-    def _was_about_options(
-        self, lease: Lease, answer: MapAnswer, *, now: float
-    ) -> bool:
-        """Ask again, once, without the options that a server may ignore.
-
-        From then on they are left out. Late copies of such a refusal, which have the
-        options that it was about (RFC 6887 7.3), mean nothing more.
-        """
-        if not lease.asked_optional:
-            is_copy = has_optional(codes_of(answer.options))
-            if is_copy:
-                self._server.drop("stale")
-            return is_copy
-        self._server.manners.refuses = True
-        self._sender.settle(lease)
-        lease.ask_otherwise(now=now)
-        return True
-
-    def _refuse(self, lease: Lease, refusal: Refusal) -> None:
+    def refuse(self, lease: Lease, refusal: Refusal) -> None:
+        """Take a refusal of one that is being asked for. RFC 6887 8.3."""
         if lease.followers and lease.grant is None:
             # The other ports may be had one by one.
             lease.asks_singly = True
@@ -454,9 +264,9 @@ class Leases:
         self, lease: Lease, *, now: float, forced: bool = False, urgent: bool = False
     ) -> None:
         lease.ask_again(now=now, forced=forced)
-        self._plan(lease, now=now, urgent=urgent)
+        self.plan(lease, now=now, urgent=urgent)
 
-    def _plan(self, lease: Lease, *, now: float, urgent: bool = False) -> None:
+    def plan(self, lease: Lease, *, now: float, urgent: bool = False) -> None:
         """Let a lease be sent when it is due, or go when nothing of it is left.
 
         Those that follow it are planned, too.
@@ -471,11 +281,11 @@ class Leases:
             self._end(lease, now=now)
         for follower in sorted(lease.followers, key=lambda it: it.key.order):
             self._sets.place(follower, now=now)
-            self._plan(follower, now=now)
+            self.plan(follower, now=now)
 
     def _end(self, lease: Lease, *, now: float) -> None:
         for follower in lease.followers:
-            self._lose(follower)
+            self.lose(follower)
         if lease.leader is not None:
             lease.leave(now=now)
         self.table.end(lease, now=now)
@@ -491,12 +301,12 @@ class Leases:
         for member in self._sets.members(lease):
             if self._sets.place(member, now=now):
                 self._take_part(member)
-                self._plan(member, now=now)
+                self.plan(member, now=now)
 
     def _place_all(self, *, now: float) -> None:
         for lease in self.table:
             if self._sets.place(lease, now=now):
-                self._plan(lease, now=now)
+                self.plan(lease, now=now)
 
     def _take_part(self, lease: Lease) -> None:
         """Take what the one that a lease follows was granted before."""
@@ -506,21 +316,3 @@ class Leases:
             lease.granted_along(part)
             if part != previous:
                 self._tell(LeaseGranted(lease.key, part, previous))
-
-
-def _lifetime(answer: MapAnswer) -> int:
-    """Return a lifetime as we act on it. RFC 6887 15."""
-    return min(answer.lifetime, MAXIMUM_LIFETIME)
-
-
-def _differ(grant: Grant, other: Grant) -> bool:
-    """Tell whether two grants are more than two copies of one answer."""
-    return (
-        grant.assigned_external_port,
-        grant.assigned_external_address,
-        grant.lifetime,
-    ) != (
-        other.assigned_external_port,
-        other.assigned_external_address,
-        other.lifetime,
-    )

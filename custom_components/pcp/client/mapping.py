@@ -10,6 +10,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from .codec import IPAddress, ResultCode
 
+# Seconds. RFC 6887 15: longer lifetimes are acted on as 24 hours.
+MAXIMUM_LIFETIME = 86_400
+
 
 class Protocol(IntEnum):
     """The transport protocols we map, as IANA protocol numbers."""

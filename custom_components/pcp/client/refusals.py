@@ -1,8 +1,8 @@
 """What a server's no means, and for how long. RFC 6887 7.4, 8.3, 15."""
 
 from .codec import ResultCode
-from .mapping import Refusal, RefusalReason
-from .timing import LONG_HOLD, MAXIMUM_LIFETIME, MEDIUM_HOLD, SHORT_HOLD
+from .mapping import MAXIMUM_LIFETIME, Refusal, RefusalReason
+from .timing import LONG_HOLD, MEDIUM_HOLD, SHORT_HOLD
 
 _REASONS: dict[int, RefusalReason] = {
     ResultCode.NOT_AUTHORIZED: RefusalReason.NOT_AUTHORIZED,

@@ -32,6 +32,9 @@ from .turns import Turns
 WINDOW = 8
 # RFC 6886 3.1: one at a time.
 NAT_PMP_WINDOW = 1
+# So many requests are made at a time: a thousand that a person waits for would hold up
+# the caller.
+BURST = 32
 
 
 class Sender:
@@ -57,8 +60,8 @@ class Sender:
         return self._alarms.next_at()
 
     def take_due(self, *, now: float) -> Lease | None:
-        """Return a lease that needs attention now."""
-        return self._alarms.take_due(now=now)
+        """Return a lease that needs attention now; the rest with the next burst."""
+        return self._alarms.take_due(now=now) if len(self._outbox) < BURST else None
 
     def can_ask(self, lease: Lease) -> bool:
         """Tell whether a request may leave from our address. RFC 6887 8.1, 16.4."""
@@ -88,11 +91,17 @@ class Sender:
         self._turns.leave(lease)
         self._alarms.set(lease, None)
 
+    @property
+    def has_more(self) -> bool:
+        """Tell whether there are more whose turn it is than were sent at a time."""
+        return self._turns.is_anyone_next(window=self._window)
+
     def take_turns(self, *, now: float) -> None:
-        """Send the requests of all whose turn it is."""
-        is_nat_pmp = self._server.protocol is ServerProtocol.NAT_PMP
-        window = NAT_PMP_WINDOW if is_nat_pmp else WINDOW
-        while (turn := self._turns.take(window=window)) is not None:
+        """Send the requests of those whose turn it is, `BURST` of them at most."""
+        while (
+            len(self._outbox) < BURST
+            and (turn := self._turns.take(window=self._window)) is not None
+        ):
             lease, urgent = turn
             if urgent or not self._is_held(lease, now=now):
                 self.send(lease, now=now)
@@ -165,6 +174,11 @@ class Sender:
                     data = wire.external_address_request()
             self._post(data)
         self._server.watch(check.sent(now=now), now=now)
+
+    @property
+    def _window(self) -> int:
+        is_nat_pmp = self._server.protocol is ServerProtocol.NAT_PMP
+        return NAT_PMP_WINDOW if is_nat_pmp else WINDOW
 
     def _begin_request(
         self, lease: Lease, spoken: ServerProtocol, *, now: float

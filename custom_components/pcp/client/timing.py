@@ -18,7 +18,6 @@ MINIMUM_RENEWAL_GAP = 4.0  # RFC 6887 11.2.1
 # A renewal out of turn is repeated as in 8.1.1, and never after less than that gap:
 # not even when the wait comes out a tenth shorter.
 RENEWAL_RETRANSMISSION = 4.5
-MAXIMUM_LIFETIME = 86_400  # RFC 6887 15: longer ones are acted on as 24 hours
 
 ANNOUNCE_WAIT = 5.0  # RFC 6887 14.1.3: 0 to 5 s before mappings are made again
 

@@ -18,8 +18,10 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds between attempts to open the socket while the network is not there.
 _RETRY_INTERVAL = 15.0
-# Rounds of events and datagrams in one pump; what is left waits for the loop's turn.
+# Rounds, events and datagrams in one pump, about; the rest waits for the loop's turn.
 _MAX_ROUNDS = 16
+_MAX_EVENTS = 64
+_MAX_DATAGRAMS = 32
 
 
 class Transport:
@@ -162,25 +164,38 @@ class Transport:
         return True
 
     def _exchange(self) -> None:
-        """Tell and send, in turns, until there is no more of either."""
-        self._tell()
+        """Tell and send, in turns, until there is no more of either or it is enough.
+
+        What happened is told before anything more is sent.
+        """
+        told, sent = self._tell(_MAX_EVENTS), 0
         for _ in range(_MAX_ROUNDS):
             self._again = False
-            busy = self._send() | self._tell()
-            if not busy and not self._again:
+            if told >= _MAX_EVENTS or sent >= _MAX_DATAGRAMS:
+                break
+            just_sent, just_told = self._send(), self._tell(_MAX_EVENTS - told)
+            if not (just_sent or just_told or self._again):
                 return
+            sent += just_sent
+            told += just_told
         self._again = True
 
-    def _tell(self) -> bool:
-        busy = False
-        while self._running and (event := self._keeper.next_event()) is not None:
-            busy = True
+    def _tell(self, most: int) -> int:
+        """Tell events, so many at most; return how many."""
+        told = 0
+        while (
+            told < most
+            and self._running
+            and (event := self._keeper.next_event()) is not None
+        ):
+            told += 1
             self._call(self._on_event, event)
-        return busy
+        return told
 
-    def _send(self) -> bool:
+    def _send(self) -> int:
+        """Send what there is; return how many, a refusal included."""
         if not self._running:
-            return False
+            return 0
         datagrams = self._keeper.datagrams_to_send(now=self.now())
         for data in datagrams:
             if self._socket is not None:
@@ -188,8 +203,8 @@ class Transport:
         if self._refused:
             self._refused = False
             self._keeper.connection_refused(now=self.now())
-            return True
-        return bool(datagrams)
+            return len(datagrams) + 1
+        return len(datagrams)
 
     def _send_one(self, sock: ServerSocket, data: bytes) -> None:
         try:

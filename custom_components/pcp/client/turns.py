@@ -25,6 +25,10 @@ class Turns:
         self.leave(lease)
         (self._urgent if urgent else self._line)[lease] = None
 
+    def is_anyone_next(self, *, window: int) -> bool:
+        """Tell whether somebody may send now."""
+        return bool(self._urgent or (self._line and len(self._unanswered) < window))
+
     def take(self, *, window: int) -> tuple[Lease, bool] | None:
         """Return who sends next, and whether urgently; None when all must wait."""
         if self._urgent:
