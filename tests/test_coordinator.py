@@ -74,6 +74,13 @@ async def refused(act: Any) -> str:
     return caught.value.key
 
 
+async def not_permitted(act: Any) -> str:
+    """Return the key of what an act is told that cannot be asked for."""
+    with pytest.raises(ForwardError) as caught:
+        await act
+    return caught.value.key
+
+
 # Adding.
 
 
@@ -260,6 +267,69 @@ async def test_other_hosts_need_the_option(house: House) -> None:
     assert caught.value.key == "third_party_off"
     opening = house.coordinator.async_open_forward(forward_id)
     assert await house.finish(refused(opening)) == "third_party_off"
+
+
+def turn_other_hosts_off(house: House) -> None:
+    """Turn the option off."""
+    house.hass.config_entries.async_update_entry(
+        house.entry, options={"third_party": False}
+    )
+
+
+async def test_the_option_for_other_hosts_goes_off_while_adding(house: House) -> None:
+    """Whoever adds is told so at once; nothing is added, and nothing stays open."""
+    await house.set_up(options={"third_party": True})
+    house.router.set_personality("third_party")
+    house.router.silence()
+    begin = house.now()
+    add = house.coordinator.async_add_forward(forward(target_host="192.0.2.9"))
+    adding = house.begin(not_permitted(add))
+    await house.wait(1)
+    turn_other_hosts_off(house)
+    assert await house.finish(adding) == "third_party_off"
+    assert house.now() - begin < ADD_WAIT
+    house.router.unsilence()
+    await house.wait(300)
+    assert house.ids() == []
+    assert house.open_ports() == []
+
+
+async def test_the_option_for_other_hosts_goes_off_while_opening(house: House) -> None:
+    """No switch that was turned on ends off without a word."""
+    await house.set_up(options={"third_party": True})
+    house.router.set_personality("third_party")
+    new = forward(target_host="192.0.2.9")
+    forward_id = (
+        await house.finish(house.coordinator.async_add_forward(new))
+    ).forward_id
+    await house.turn_off(forward_id)
+    house.router.silence()
+    opening = house.begin(refused(house.coordinator.async_open_forward(forward_id)))
+    await house.wait(1)
+    turn_other_hosts_off(house)
+    assert await house.finish(opening) == "third_party_off"
+    assert not house.is_on(forward_id)
+    house.router.unsilence()
+    await house.wait(300)
+    assert house.open_ports() == []
+
+
+async def test_the_option_for_other_hosts_goes_off_while_changing(house: House) -> None:
+    """The change is refused in these words, and the old forward is open again."""
+    await house.set_up(options={"third_party": True})
+    house.router.set_personality("third_party")
+    forward_id = await house.add()
+    new = forward(target_host="192.0.2.9")
+    house.router.silence()
+    changing = house.begin(
+        not_permitted(house.coordinator.async_try_forward(new, replacing=forward_id))
+    )
+    await house.wait(1)
+    turn_other_hosts_off(house)
+    house.router.unsilence()
+    assert await house.finish(changing) == "third_party_off"
+    await house.until(lambda: house.status(forward_id) == "open", within=300)
+    assert [str(it.internal_address) for it in house.router.mappings()] == ["127.0.0.1"]
 
 
 async def test_a_trial_that_nobody_defines_is_given_back(house: House) -> None:

@@ -292,6 +292,16 @@ def test_forward_form_is_described(step: str) -> None:
     )
 
 
+@pytest.mark.parametrize("step", ["user", "reconfigure"])
+def test_the_form_says_what_a_filter_is(step: str) -> None:
+    """RFC 6887 13.3: allowed sources are a request, told where they are typed."""
+    form = TRANSLATIONS["config_subentries"]["forward"]["step"][step]
+    section = form["sections"][forward_flow.SECTION_ADVANCED]
+    text = section["data_description"]["allowed_sources"]
+    assert "This is a request" in text
+    assert "do not rely on it" in text
+
+
 def test_every_probe_outcome_has_texts() -> None:
     """What a probe may find is told in the form, and where a discovery ends."""
     errors = {*router.ERRORS.values(), "invalid_host"}

@@ -107,7 +107,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(new=definitions)
     def begin_trial(self, new: Forward) -> None:
         """A form is submitted."""
-        if self.fits(new):
+        if self.fits(new) and (
+            new.target_host is None or self.books.ledger.third_party
+        ):
             ends_at = self.books.now + 15
             self.carry_out(self.books.ledger.begin_trial(new, ends_at=ends_at))
 

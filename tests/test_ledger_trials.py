@@ -4,7 +4,16 @@ from custom_components.pcp.forward import ForwardStatus
 from custom_components.pcp.orders import Ask, Release
 from custom_components.pcp.wishes import Wish
 
-from .bookkeeping import Bookkeeping, asked, forward, key, opened, released
+from .bookkeeping import (
+    ELSEWHERE,
+    LEASE_TIME,
+    Bookkeeping,
+    asked,
+    forward,
+    key,
+    opened,
+    released,
+)
 
 UNTIL = 15.0
 
@@ -174,3 +183,26 @@ def test_a_removed_forward_is_not_about_to_be_changed() -> None:
     books.ledger.begin_change("a", ends_at=UNTIL)
     books.define()
     assert books.ledger.next_wakeup() is None
+
+
+def test_a_trial_for_another_host_ends_with_the_option() -> None:
+    """What was asked for is given back, and its definition is off."""
+    books = Bookkeeping(third_party=True)
+    new = forward(target_host=str(ELSEWHERE))
+    books.ledger.begin_trial(forward(81), ends_at=UNTIL)
+    books.ledger.begin_trial(new, ends_at=UNTIL)
+    books.grant()
+    orders = books.ledger.set_options(lease_time=LEASE_TIME, third_party=False)
+    assert orders == [Release(key(address=ELSEWHERE))]
+    assert books.ledger.tried == [forward(81)]
+    assert books.define(a=new) == []
+    assert books.ledger.wish("a") == Wish(wanted=False)
+
+
+def test_a_change_to_another_host_needs_the_option() -> None:
+    """Without it the forward is off when the change comes."""
+    books = opened()
+    new = forward(target_host=str(ELSEWHERE))
+    assert books.define(a=new) == [Release(key())]
+    assert books.ledger.wish("a") == Wish(wanted=False)
+    assert books.wanted() == []

@@ -100,22 +100,31 @@ class Acts:
                 or forward_id not in self._ledger.forwards
             )
 
+        def is_forbidden() -> bool:
+            # The option has gone off meanwhile, and has taken the wish away.
+            return self._is_forbidden(self._ledger.forwards[forward_id])
+
         def is_settled() -> bool:
-            if is_overtaken():
+            if is_overtaken() or is_forbidden():
                 return True
             standing = self._standing(forward_id)
             return standing.status is ForwardStatus.OPEN or standing.refusal is not None
 
-        if is_saved or self._ledger.wish(forward_id) == opening.before:
+        is_saved = is_saved or self._ledger.wish(forward_id) == opening.before
+        if is_saved:
             await self._waiting.async_until(forward_id, is_settled, wait=OPEN_WAIT)
-            if is_overtaken():
-                return
+        if is_overtaken():
+            return
+        if is_forbidden():
+            # What the wish was before is not permitted either.
+            opening.error = RefusedError("third_party_off", field=CONF_TARGET_HOST)
+            del self._openings[forward_id]
+            return
+        if is_saved:
             standing = self._standing(forward_id)
             if standing.status is ForwardStatus.OPEN or standing.refusal is None:
                 return
             opening.error = RefusedError.from_refusal(standing.refusal)
-        elif is_overtaken():
-            return
         else:
             opening.error = RefusedError("storage_failed")
         del self._openings[forward_id]
@@ -186,6 +195,8 @@ class Acts:
         return standing
 
     async def _async_try(self, forward: Forward) -> Standing:
+        # The option may have gone off while others were waited for.
+        self._check_target(forward)
         ends_at = self._engine.clock.now() + ADD_WAIT + DEFINE_WAIT
         orders = self._ledger.begin_trial(forward, ends_at=ends_at)
 
@@ -200,7 +211,11 @@ class Acts:
             await self._async_save(orders)
             await self._waiting.async_until(
                 None,
-                lambda: is_granted() or standing().refusal is not None,
+                lambda: (
+                    is_granted()
+                    or standing().refusal is not None
+                    or self._is_forbidden(forward)
+                ),
                 wait=ADD_WAIT,
             )
             refusal = standing().refusal
@@ -210,6 +225,7 @@ class Acts:
         if refusal is not None:
             raise RefusedError.from_refusal(refusal)
         if not granted:
+            self._check_target(forward)
             raise RefusedError("router_silent")
         return standing()
 
@@ -222,12 +238,16 @@ class Acts:
         """Refuse another host that no router can be asked for."""
         if forward.target_host is None:
             return
-        if not self._ledger.third_party:
+        if self._is_forbidden(forward):
             raise ForwardError("third_party_off", CONF_TARGET_HOST)
         # RFC 6887 13.1: a host MUST NOT name itself. Whether the other one is still
         # there is not looked at: it may sleep, and the switch is what the user wants.
         if is_ours(forward.target_host):
             raise ForwardError("own_address", CONF_TARGET_HOST)
+
+    def _is_forbidden(self, forward: Forward) -> bool:
+        """Tell whether the options do not permit a forward to another host."""
+        return forward.target_host is not None and not self._ledger.third_party
 
     async def _async_check_servers(self, forward: Forward) -> None:
         """Refuse an IP version that the router is not reached over."""

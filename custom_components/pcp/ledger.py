@@ -81,12 +81,17 @@ class Ledger:
         """
         for forward_id in self.forwards.keys() - forwards.keys():
             self._watch.forget(forward_id)
-        return self._settle(self._wishes.define(forwards))
+        places = self._wishes.define(forwards)
+        if not self._third_party:
+            # One that is wanted may have been changed to another host.
+            places += self._wishes.stop_third_parties()
+        return self._settle(places)
 
     def set_options(self, *, lease_time: int, third_party: bool) -> list[Order]:
         """Take new options; a new lease time counts from each next renewal on.
 
-        Without `third_party` all forwards to other hosts are off from now on.
+        Without `third_party` all forwards to other hosts are off from now on, and
+        those that are tried are given up.
         """
         if (lease_time, third_party) == (self._lease_time, self._third_party):
             return []

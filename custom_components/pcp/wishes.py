@@ -146,11 +146,17 @@ class Wishes:
         for forward_id in self._forwards:
             self.set_wish(forward_id, Wish())
 
-    def stop_third_parties(self) -> None:
-        """Stop wanting forwards to other hosts."""
+    def stop_third_parties(self) -> list[Place]:
+        """Stop wanting forwards to other hosts, also those that are tried."""
+        places: list[Place] = []
+        for forward, _ in self._trials.copy():
+            if forward.target_host is not None:
+                self.end_trial(forward)
+                places += forward.places()
         for forward_id, forward in self._forwards.items():
             if forward.target_host is not None and self._wishes[forward_id].wanted:
-                self.set_wish(forward_id, Wish())
+                places += self.set_wish(forward_id, Wish())
+        return places
 
     # Time.
 

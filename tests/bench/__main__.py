@@ -9,6 +9,7 @@ from tests.lab.network import Network
 from . import (
     against_router,
     clients,
+    codec,
     idle_cost,
     importing,
     memory,
@@ -23,7 +24,7 @@ from .result import Result
 
 NAMES = (
     *("add", "remake", "recovery", "clients", "quiet-hour", "idle", "import"),
-    *("memory", "search", "set-up", "hold-up", "simulation"),
+    *("memory", "search", "set-up", "hold-up", "simulation", "codec"),
 )
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     if names & {"recovery", "clients"} and not requirements.missing():
         with Network() as network:
             if "recovery" in names:
-                rounds = 1 if arguments.quick else 3
+                rounds = 5 if arguments.quick else 9
                 results += recovery.results(recovery.measure(network, rounds=rounds))
             if "clients" in names and not clients.missing():
                 rounds = 5 if arguments.quick else 20
@@ -67,6 +68,8 @@ def main() -> int:
         results += scale.hold_ups()
     if "simulation" in names:
         results += simulation.measure()
+    if "codec" in names:
+        results += codec.measure(5 if arguments.quick else 25)
     for it in times:
         shown = ", ".join(f"{act} {it.median(act) * 1e3:.2f}" for act in clients.ACTS)
         sys.stdout.write(f"       clients    {it.name}: {shown} ms\n")

@@ -209,6 +209,23 @@ async def open_all(home: Home, entries: list[ConfigEntry]) -> None:
         await home.settle()
 
 
+async def idle(home: Home) -> None:
+    """Tell what the loop's thread works in quiet minutes, without and with ours."""
+    await home.add(IDLE, home.addresses[0], 100)
+    home.measured["without"] = await _work_in(60.0)
+    entry = await home.add(OURS, home.addresses[0], 100)
+    await open_all(home, [entry])
+    await asyncio.sleep(35)
+    home.measured["with"] = await _work_in(120.0)
+
+
+async def _work_in(seconds: float) -> float:
+    """Return the processor time of this thread, as a part of one core."""
+    before = time.thread_time()
+    await asyncio.sleep(seconds)
+    return (time.thread_time() - before) / seconds
+
+
 async def one_more(home: Home, entry: ConfigEntry) -> None:
     """Close and open one of many; add one and remove it."""
     switch = home.switches([entry])[0]
@@ -232,7 +249,12 @@ async def one_more(home: Home, entry: ConfigEntry) -> None:
     await home.settle()
 
 
-SCENARIOS = {"set-up": set_up_times, "memory": memory, "crowd": crowd}
+SCENARIOS = {
+    "set-up": set_up_times,
+    "memory": memory,
+    "crowd": crowd,
+    "idle": idle,
+}
 
 
 async def main() -> None:

@@ -12,6 +12,7 @@ from custom_components.pcp.client.codec import (
     MapResponse,
     PeerResponse,
     ResultCode,
+    ThirdParty,
     encode,
 )
 from custom_components.pcp.client.events import LeaseGranted, ServerRestarted
@@ -19,9 +20,11 @@ from custom_components.pcp.client.mapping import LeaseState
 
 from .keeper_world import World, started, started_nat_pmp
 from .scripted_server import (
+    CLIENT,
     CLIENT6,
     EXTERNAL,
     LIFETIME,
+    OTHER_CLIENT,
     OTHER_EXTERNAL,
     key_of,
     wish_of,
@@ -58,6 +61,48 @@ def test_answers_that_match_nothing(changes: dict[str, Any], reason: str) -> Non
     assert world.drops == {reason: 1}
     assert world.new_maps() == []
     assert world.new_events(ServerRestarted) == []
+
+
+@pytest.mark.parametrize("result_code", [ResultCode.SUCCESS, ResultCode.NO_RESOURCES])
+@pytest.mark.parametrize("third_party", [True, False])
+def test_answer_for_another_host(*, third_party: bool, result_code: ResultCode) -> None:
+    """11.4, 13.1: THIRD_PARTY in an answer is the internal address, and compared."""
+    world = started()
+    address = OTHER_CLIENT if third_party else CLIENT
+    key = key_of(address=address)
+    world.want(wish_of(key=key, third_party=third_party))
+    (request,) = world.new_maps()
+    other = ThirdParty(internal_address=CLIENT if third_party else OTHER_CLIENT)
+    answer = world.success(request, result_code=result_code, options=(other,))
+    world.receive(answer)
+    assert world.state(key) is LeaseState.REQUESTING
+    assert world.drops == {"mapping": 1}
+    same = ThirdParty(internal_address=address)
+    world.receive(world.success(request, options=(same,)))
+    assert world.state(key) is LeaseState.GRANTED
+
+
+def test_answer_without_third_party() -> None:
+    """13.1: some servers do not return it; the nonce tells which mapping is meant."""
+    world = started()
+    key = key_of(address=OTHER_CLIENT)
+    world.want(wish_of(key=key, third_party=True))
+    (request,) = world.new_maps()
+    world.receive(world.success(request, options=()))
+    assert world.state(key) is LeaseState.GRANTED
+
+
+def test_late_grant_for_another_host() -> None:
+    """11.4, 13.1: what ended is not given back for an answer that names another host."""
+    world = started(wish_of())
+    answer = granted_answer(world)
+    world.release()
+    world.answer_all()
+    other = ThirdParty(internal_address=OTHER_CLIENT)
+    world.receive(replace(answer, options=(other,)))
+    assert world.keeper.leases() == ()
+    world.receive(answer)
+    assert len(world.keeper.leases()) == 1
 
 
 def test_mapping_update() -> None:

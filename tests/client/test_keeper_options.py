@@ -187,6 +187,81 @@ def test_refused_options_are_remembered() -> None:
     assert [it.options for it in world.new_maps()] == [(), ()]
 
 
+@pytest.mark.parametrize("code", OPTION_ERRORS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"key": key_of(address=OTHER_CLIENT), "third_party": True},
+        {"allowed_sources": SOURCES},
+    ],
+)
+def test_refused_mandatory_option_is_one_mappings(
+    code: ResultCode, changes: dict[str, Any]
+) -> None:
+    """7.3: who refuses THIRD_PARTY or FILTER is asked with names and sets as before."""
+    world = started()
+    world.want(described(**changes))
+    for _ in range(2):
+        (request,) = world.new_maps()
+        world.receive(world.error(request, code, options=request.options))
+    assert world.new_maps() == []
+    ports = PortRange(first=9000, count=2)
+    for port in (9000, 9001):
+        wish = described(key=key_of(port), port_range=ports)
+        world.keeper.want(wish, now=world.now)
+    world.pump()
+    (other,) = world.new_maps()
+    assert codes(other) == [Description, PortSet, UnknownOption]
+
+
+def test_refused_mandatory_option_that_is_taken_away() -> None:
+    """7.3: what is asked for after a second refusal has its name again."""
+    world = started()
+    world.want(described(allowed_sources=SOURCES))
+    for _ in range(2):
+        (request,) = world.new_maps()
+        world.receive(world.error(request, ResultCode.UNSUPP_OPTION))
+    world.want(described(), urgent=False)
+    world.run_for(1800.0)
+    assert codes(world.new_maps()[0]) == [Description]
+
+
+def test_grant_of_another_request_than_the_refused_one() -> None:
+    """7.3: without THIRD_PARTY or FILTER, too, it tells nothing of names."""
+    world = started()
+    world.want(described(allowed_sources=SOURCES))
+    (first,) = world.new_maps()
+    world.receive(world.error(first, ResultCode.UNSUPP_OPTION))
+    (second,) = world.new_maps()
+    world.receive(world.error(second, ResultCode.NETWORK_FAILURE))
+    world.want(described(), urgent=False)
+    world.run_for(60.0)
+    third = world.new_maps()[-1]
+    assert Description not in codes(third)
+    world.receive(world.success(third))
+    assert world.state() is LeaseState.GRANTED
+    world.want(described(key=key_of(9000)))
+    (other,) = world.new_maps()
+    assert codes(other) == [Description]
+
+
+def test_refused_options_stay_out_while_nothing_is_known() -> None:
+    """8.3: another error to the request without them is no answer about options."""
+    world = started()
+    world.want(described())
+    (first,) = world.new_maps()
+    world.receive(world.error(first, ResultCode.UNSUPP_OPTION))
+    (second,) = world.new_maps()
+    world.receive(world.error(second, ResultCode.NETWORK_FAILURE))
+    world.want(described(key=key_of(9000)))
+    (other,) = world.new_maps()
+    assert codes(other) == [Description]
+    world.receive(world.error(other, ResultCode.NETWORK_FAILURE))
+    world.run_for(1800.0)
+    later = [it for it in world.new_maps() if it.internal_port == 8123]
+    assert codes(later[0]) == []
+
+
 def test_reset_forgets_what_was_refused() -> None:
     """8.5: a server that begins anew may be a newer one."""
     world = started()

@@ -248,6 +248,10 @@ def test_more_than_asked_for_is_not_believed() -> None:
     want(world)
     (request,) = world.new_maps()
     granted(world, request, 9)
+    view = world.lease(key_of(FIRST))
+    assert view is not None
+    assert view.grant is not None
+    assert view.grant.port_range == TOGETHER
     assert [view.key.internal_port for view in world.keeper.leases()] == list(PORTS)
 
 
@@ -277,6 +281,52 @@ def test_set_that_begins_before_our_port() -> None:
     options = (PortSet(size=4, first_internal_port=FIRST - 2),)
     world.receive(world.success(request, options=options, assigned_external_port=40000))
     assert external_ports(world) == [40002, 40003, None, None]
+
+
+@pytest.mark.parametrize(
+    ("first_internal_port", "size", "assigned_external_port"),
+    [
+        (FIRST, 4, 65533),
+        (FIRST, 2, 65535),
+        (FIRST - 1, 2, 65535),
+        (FIRST - 3, 8, 65535),
+    ],
+)
+def test_set_with_ports_that_do_not_exist(
+    first_internal_port: int, size: int, assigned_external_port: int
+) -> None:
+    """RFC 7753 4: a set beyond port 65535 is none: the assigned port alone is taken."""
+    world = started()
+    want(world)
+    (request,) = world.new_maps()
+    options = (PortSet(size=size, first_internal_port=first_internal_port),)
+    world.receive(
+        world.success(
+            request, options=options, assigned_external_port=assigned_external_port
+        )
+    )
+    rest = world.new_maps()
+    assert [it.internal_port for it in rest] == list(PORTS[1:])
+    assert external_ports(world) == [assigned_external_port, None, None, None]
+    world.run_for(LIFETIME * 5 / 8)
+    renewals = [it for it in world.new_maps() if it.internal_port == FIRST]
+    assert renewals[0].suggested_external_port == assigned_external_port
+
+
+@pytest.mark.parametrize(
+    ("first_internal_port", "ports"),
+    [(FIRST, [65532, 65533, 65534, 65535]), (FIRST - 2, [65534, 65535, None, None])],
+)
+def test_set_that_ends_with_the_last_port(
+    first_internal_port: int, ports: list[int | None]
+) -> None:
+    """RFC 7753 4: port 65535 may be the last one of a set."""
+    world = started()
+    want(world)
+    (request,) = world.new_maps()
+    options = (PortSet(size=4, first_internal_port=first_internal_port),)
+    world.receive(world.success(request, options=options, assigned_external_port=65532))
+    assert external_ports(world) == ports
 
 
 def test_blind_echo_is_no_grant() -> None:

@@ -310,6 +310,9 @@ class Invariants:
         """2: what is not wanted is closed, soon after all is well."""
         world, now = self.world, self.world.now
         unwanted: dict[Inside, float] = {}
+        if now < self.bounds.stored_wrong_until:
+            self._unwanted.clear()
+            return
         for inside in there:
             address, protocol, port = inside
             if address not in world.network.addresses.values():
@@ -349,6 +352,8 @@ class Invariants:
                             closed_but_there[inside] = since
                 case _:
                     pass
+        if self.world.now < self.bounds.stored_wrong_until:
+            closed_but_there.clear()
         self._closed_but_there = closed_but_there
         for inside, since in closed_but_there.items():
             if self.world.now - since > self.bounds.to_notice and (

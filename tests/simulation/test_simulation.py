@@ -22,8 +22,8 @@ from .world import World
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 
-# So many weeks are lived: the personalities take turns, each has some ten of them.
-WEEKS = 400
+# So many weeks are lived: the first seeds, in turn with every personality.
+WEEKS = 160
 # An invariant that is broken on purpose is to be seen within so many seeds.
 SEEDS = range(36)
 

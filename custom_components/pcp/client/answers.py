@@ -17,7 +17,7 @@ from .events import (
 )
 from .lease import Lease
 from .leases import Leases
-from .map_options import CANARY, codes_of, granted_set, has_optional
+from .map_options import CANARY, codes_of, granted_set, has_optional, without_optional
 from .mapping import MAXIMUM_LIFETIME, Grant
 from .port_sets import is_part, part_of
 from .refusals import port_taken, refusal_of
@@ -98,6 +98,7 @@ class Answers:
     def _on_success(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         if CANARY in answer.options:
             self._server.manners.echoes = True
+        self._learn_manners(lease)
         previous = lease.grant
         grant = self._grant(lease, answer, now=now)
         if not lease.accepts(grant.assigned_external_port):
@@ -118,6 +119,7 @@ class Answers:
             lease.asked_options,
             answer.options,
             internal_port=lease.key.internal_port,
+            assigned_external_port=answer.assigned_external_port,
         )
         return Grant(
             assigned_external_address=address,
@@ -156,6 +158,7 @@ class Answers:
         self, lease: Lease, answer: MapAnswer, *, now: float
     ) -> None:
         """Take the answer to a delete, or a grant that came too late. RFC 6887 15.1."""
+        self._learn_manners(lease)
         self._sender.settle(lease)
         expires_at = now + _lifetime(answer)
         if answer.lifetime == 0:
@@ -219,18 +222,30 @@ class Answers:
     ) -> bool:
         """Ask again, once, without the options that a server may ignore.
 
-        From then on they are left out. Late copies of such a refusal, which have the
-        options that it was about (RFC 6887 7.3), mean nothing more.
+        Late copies of such a refusal, which have the options that it was about
+        (RFC 6887 7.3), mean nothing more.
         """
         if not lease.asked_optional:
             is_copy = has_optional(codes_of(answer.options))
             if is_copy:
                 self._server.drop("stale")
+            else:
+                # It was about the others, which are this mapping's alone.
+                lease.plain_options = None
             return is_copy
-        self._server.manners.refuses = True
+        lease.plain_options = without_optional(lease.asked_options)
         self._sender.settle(lease)
         lease.ask_otherwise(now=now)
         return True
+
+    def _learn_manners(self, lease: Lease) -> None:
+        """Leave out for all what a refused request was granted without.
+
+        Only if it was the same one otherwise: the refusal may have been about THIRD_PARTY
+        or FILTER.
+        """
+        if lease.plain_options == lease.asked_options:
+            self._server.manners.refuses = True
 
 
 def _lifetime(answer: MapAnswer) -> int:

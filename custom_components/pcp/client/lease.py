@@ -367,8 +367,9 @@ class Lease(LeaseFacts):
     # Small things.
 
     def _free(self) -> None:
-        """End all holds."""
+        """End all holds, and begin anew with options."""
         self.refusal = None
+        self.plain_options = None
         self._held_until = float("-inf")
 
     def _ask_at(self, at: float) -> None:

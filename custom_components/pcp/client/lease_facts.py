@@ -52,6 +52,7 @@ class LeaseFacts:
         "is_urgent",
         "leader",
         "lifetime_limit",
+        "plain_options",
         "port_count",
         "refusal",
         "removes_filters",
@@ -87,6 +88,8 @@ class LeaseFacts:
         """A person waits, should it have to ask itself."""
         self.asked_options: tuple[Option, ...] = ()
         """Those of the last request; a repetition has the same."""
+        self.plain_options: tuple[Option, ...] | None = None
+        """What is left of those that were refused; not None: the others are left out."""
         self.echoed_options: frozenset[int] = frozenset()
         """The codes of those that came back with the last grant. It proves nothing."""
         self.removes_filters = False

@@ -25,6 +25,7 @@ from .mapping import MappingWish, PortRange
 _FIRST_OPTIONAL = 128
 # RFC 7220 3: what a server should at least be able to keep, octets.
 _DESCRIPTION_LENGTH = 128
+_LAST_PORT = 65535
 # RFC 6887 19.4: for private use. A server that returns it returns what it has not
 # processed, so that its PORT_SET is no grant (miniupnpd from 2.3.11 on).
 CANARY = UnknownOption(code=231, data=b"")
@@ -102,17 +103,29 @@ def has_optional(codes: Iterable[int]) -> bool:
     return any(code >= _FIRST_OPTIONAL for code in codes)
 
 
+def without_optional(options: Iterable[Option]) -> tuple[Option, ...]:
+    """Return the options that a server may not ignore. RFC 6887 7.3."""
+    return tuple(it for it in options if not has_optional(codes_of((it,))))
+
+
 def granted_set(
-    asked: Iterable[Option], answered: Iterable[Option], *, internal_port: int
+    asked: Iterable[Option],
+    answered: Iterable[Option],
+    *,
+    internal_port: int,
+    assigned_external_port: int,
 ) -> tuple[PortRange | None, int]:
     """Return the ports from ours on that were granted, None for ours alone.
 
     And how many ports of the server's set come before ours: the first internal port
     of the answer may be another, and the assigned port is that one's. RFC 7753 4.
+    A set with external ports that do not exist is none.
     """
     asked_set = _set_in(asked)
     granted = _set_in(answered)
     if asked_set is None or granted is None or CANARY in answered:
+        return None, 0
+    if assigned_external_port + granted.size - 1 > _LAST_PORT:
         return None, 0
     before = internal_port - granted.first_internal_port
     count = min(granted.size - before, asked_set.size)

@@ -72,6 +72,7 @@ class PortSets:
             and not (lease.asks_singly or leader.asks_singly)
             and self._server.protocol is not ServerProtocol.NAT_PMP
             and self._server.manners.may_grant_sets
+            and leader.plain_options is None
             and (not leader.is_unanswered or leader.reaches(lease))
         )
 

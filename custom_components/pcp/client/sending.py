@@ -12,7 +12,7 @@ from .check import Check, Question
 from .codec import IPAddress, ResultCode
 from .events import Event, LeaseRefused, ServerProtocol
 from .lease import Lease
-from .map_options import deletion_options, mapping_options
+from .map_options import deletion_options, mapping_options, without_optional
 from .mapping import Refusal
 from .refusals import refusal_of
 from .server import Server
@@ -201,6 +201,8 @@ class Sender:
                 removes_filters=lease.removes_filters,
                 manners=self._server.manners,
             )
+        if lease.plain_options is not None:
+            lease.asked_options = without_optional(lease.asked_options)
 
     def _request(self, lease: Lease, spoken: ServerProtocol) -> bytes:
         assert self.client_address is not None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .codec import IPAddress, ResultCode
+from .codec import IPAddress, ResultCode, ThirdParty
 from .lease import Lease
 from .mapping import MappingKey, MappingWish, Protocol
 from .wire import MapAnswer
@@ -120,7 +120,12 @@ class Table:
 
 
 def _is_of(answer: MapAnswer, key: MappingKey) -> bool:
-    return (answer.protocol, answer.internal_port, answer.remote) == (
+    # Some servers do not return THIRD_PARTY: without it the nonce tells whose it is.
+    return all(
+        option.internal_address == key.internal_address
+        for option in answer.options
+        if isinstance(option, ThirdParty)
+    ) and (answer.protocol, answer.internal_port, answer.remote) == (
         key.protocol,
         key.internal_port,
         key.remote,
