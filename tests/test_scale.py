@@ -12,7 +12,6 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.pcp.client.keeper import Keeper
-from custom_components.pcp.client.sending import BURST
 from custom_components.pcp.client.transport import Transport
 from custom_components.pcp.forward import Forward
 from custom_components.pcp.ledger import Ledger
@@ -169,7 +168,7 @@ def test_what_is_sent_at_a_time() -> None:
         keeper.handle_timer(now=0.0)
         assert keeper.next_event() is None
         some = keeper.datagrams_to_send(now=0.0)
-        assert 0 < len(some) <= BURST + 1
+        assert 0 < len(some) <= 33
         sent += some
     # And the question whether the server lives.
     assert len(set(sent)) == len(sent) == MANY + 1
@@ -199,7 +198,7 @@ async def test_what_one_turn_of_the_loop_does(house: House) -> None:
         await house.coordinator.async_renew()
         await house.wait(10)
     assert house.open_ports() == list(ports)
-    assert 0 < most["sent"] <= 2 * BURST
+    assert 0 < most["sent"] <= 64
     assert 0 < most["told"] <= 64
 
 
