@@ -17,4 +17,5 @@ def test_nothing_is_found(name: str, tmp_path: Path) -> None:
     runs = shares_of(RUNS, list(SHARES))[name]
     code, done = fuzz(name, tmp_path, [*LIMITS, f"-runs={runs}"])
     assert code == 0
-    assert done == runs
+    # What it begins with counts, too.
+    assert done >= runs

@@ -47,17 +47,20 @@ class Answers:
         self.external_address_at = float("-inf")
         self.losses: list[float] = []
         self.life_began_at = float("-inf")
+        self.is_disk_behind = False
+        """Whether this life began with what a full disk had kept of the last one."""
         self.is_known: Callable[[Name], bool] = lambda _: True
         """Whether an answer is for a mapping that we have."""
         self._epochs: dict[int, tuple[int, int]] = {}
         """By IP version, the last one and the version that told it."""
 
-    def begin_life(self, now: float) -> None:
+    def begin_life(self, now: float, *, is_disk_full: bool) -> None:
         """Forget the epochs, as Home Assistant does when it starts.
 
         What it had is asked for again at once, and lives on until that is answered.
         """
         self.life_began_at = now
+        self.is_disk_behind = is_disk_full
         self._epochs.clear()
         self.losses.clear()
         for told in self.told.values():

@@ -127,7 +127,7 @@ class World:
             return
         self.disturb()
         self.outside.changes += 1
-        self.answers.begin_life(self.now)
+        self.answers.begin_life(self.now, is_disk_full=self.disk.is_full)
         self.invariants.bounds.begin_life(self._fell_at)
         self.home = home = Home(
             self.time_line,
