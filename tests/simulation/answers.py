@@ -102,7 +102,7 @@ class Answers:
         if data[3]:
             self._refuse(now, lifetime)
         elif lifetime == 0:
-            self.told.pop(nonce, None)
+            self._end(nonce, now)
         elif port := int.from_bytes(data[42:44]):
             address = IPv6Address(data[44:60])
             self.told[nonce] = Told(
@@ -122,11 +122,17 @@ class Answers:
         if data[2:4] != b"\0\0":
             self._refuse(now, 0)
         elif lifetime == 0:
-            self.told.pop(name, None)
+            self._end(name, now)
         else:
             port = int.from_bytes(data[10:12])
             self.told[name] = Told(now, now + lifetime, 4, port, None)
         self._take_epoch(int.from_bytes(data[4:8]), 0, own, now, (name,))
+
+    def _end(self, name: Name, now: float) -> None:
+        """Note the end of a mapping, unless a grant has overtaken that answer."""
+        told = self.told.get(name)
+        if told is None or now - told.at > OVERTAKEN:
+            self.told.pop(name, None)
 
     def _refuse(self, now: float, lifetime: int) -> None:
         until = now + max(1800, min(lifetime, DAY))
