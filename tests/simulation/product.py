@@ -145,8 +145,6 @@ def tied_to(outside: Outside) -> Iterator[None]:
         (lookout, "async_find_aliases", outside.aliases),
         (engine, "is_ours", network.is_ours),
         (acts, "is_ours", network.is_ours),
-        (lookout, "async_watch_network", lambda *_: lambda: None),
-        (engine, "is_ours", lambda _: False),
         (clock, "time", SimpleNamespace(time=outside.wall)),
         (servers, "async_resolve", outside.resolve),
         (servers, "default_gateways", list),
