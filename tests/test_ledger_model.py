@@ -186,7 +186,8 @@ class LedgerMachine(RuleBasedStateMachine):
         snapshot, damage = Snapshot.from_json(stored, wall_offset=1e9)
         assert damage == []
         books = Bookkeeping(own=False, third_party=True)
-        books.ledger._nonce = self.books.ledger._nonce
+        nonce = self.books.ledger._settlement._nonce
+        books.ledger._settlement._nonce = nonce
         books.now = self.books.now + elapsed
         books.ledger.restore(snapshot, self.defined, now=books.now)
         self.books = books
@@ -207,8 +208,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_wanted_is_what_the_wishes_need(self) -> None:
         """A settling of some places is worth one of all."""
-        ledger = self.books.ledger
-        assert ledger._settle(ledger._all_places()) == []
+        settlement = self.books.ledger._settlement
+        assert settlement.settle(settlement.all_places()) == []
 
     @invariant()
     def a_mapping_keeps_its_nonce(self) -> None:

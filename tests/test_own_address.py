@@ -36,7 +36,7 @@ def with_own(address: str, *, leads_to: str = "", had: bool = True) -> Iterator[
 
     with (
         patch.object(udp, "_connect", connect),
-        patch("custom_components.pcp.engine.is_ours", lambda _: had),
+        patch("custom_components.pcp.link.is_ours", lambda _: had),
     ):
         yield
 

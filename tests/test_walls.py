@@ -17,6 +17,7 @@ PACKAGE = "custom_components.pcp"
 # What decides about wishes, and all that it is made of.
 LEDGER = (
     "ledger",
+    "settlement",
     "wishes",
     "leases",
     "standing",
@@ -156,17 +157,21 @@ def test_entities_never_talk_to_the_client(name: str) -> None:
     path = ROOT / f"{name}.py"
     clients = {it for it in ours(path) if it.startswith("client.")}
     assert clients <= VOCABULARY
-    rooms = {"acts", "closing", "engine", "ledger", "link", "links", "storage"}
+    rooms = {"acts", "closing", "delivery", "engine", "ledger", "link", "links"}
+    rooms |= {"records", "settlement", "storage"}
     assert not ours(path) & rooms
 
 
 def test_no_room_calls_back_up() -> None:
     """The way through the house has one direction."""
     floors = [
+        ("settlement", {"ledger", "engine"}),
         ("ledger", {"engine", "links", "link", "acts", "coordinator"}),
         ("link", {"engine", "links", "acts", "coordinator"}),
         ("links", {"engine", "acts", "coordinator"}),
         ("lookout", {"engine", "acts", "coordinator"}),
+        ("records", {"delivery", "engine", "acts", "coordinator"}),
+        ("delivery", {"engine", "acts", "coordinator"}),
         ("engine", {"acts", "coordinator"}),
         ("acts", {"coordinator"}),
         ("views", {"engine", "acts", "coordinator"}),

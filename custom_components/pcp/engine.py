@@ -6,7 +6,6 @@ saved; then the orders go to the keepers. What the keepers tell goes to the ledg
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import batched
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -19,23 +18,20 @@ from .client.events import (
     LeaseReleased,
     ServerReachable,
 )
-from .client.mapping import MappingKey
 from .client.search import ANYCAST_ADDRESSES
-from .client.ways import is_ours
 from .clock import Clock
 from .closing import CLOSING_WAIT, async_close_leases, async_take_over
 from .const import DOMAIN
+from .delivery import Delivery
 from .forward import Forward
-from .host import can_be_opened
-from .leases import Lease
 from .ledger import Ledger
-from .link import Link
 from .links import Links
 from .lookout import Lookout
-from .orders import Ask, Order, Release, Restore
+from .orders import Ask, Order
+from .records import Records
 from .servers import Whereabouts
 from .snapshot import Snapshot
-from .storage import Form, LedgerStore, Stored, form_of
+from .storage import Stored
 
 # So many orders are passed on at a time: a few milliseconds of the event loop.
 _AT_ONCE = 64
@@ -79,12 +75,12 @@ class Engine:
             on_change=on_change,
         )
         self._hass = hass
-        self._store = LedgerStore(hass, entry_id)
+        self._records = Records(hass, entry_id, ledger, self.links, self.clock)
+        self._delivery = Delivery(ledger, self.links, self._records)
         self._tell = on_event
         self._on_change = on_change
         self._orders: list[Order] = []
         self._is_saved = True
-        self._written: tuple[Snapshot, float] | None = None
         self._committing = asyncio.Lock()
         self._connecting = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +94,7 @@ class Engine:
         Raises HomeAssistantError when it cannot be read now, and
         UnsupportedStorageVersionError when it is of a version to come.
         """
-        stored = await self._store.async_load(wall_offset=self.clock.wall_offset)
+        stored = await self._records.async_load()
         snapshot = stored.snapshot if stored else Snapshot()
         self.links.servers = {server.version: server for server in snapshot.servers}
         self._where.is_beyond = self._where.anycast and any(
@@ -125,15 +121,15 @@ class Engine:
         async with self._committing:
             self.silence()
             self._orders.clear()
-            await self._store.async_save(self._stored_form())
+            await self._records.async_save()
 
     @callback
     def silence(self) -> None:
         """Close the sockets and forget the timers; again is harmless."""
         self._running = False
-        if self._hass.is_stopping and self._store.is_failing:
+        if self._hass.is_stopping and self._records.is_failing:
             # Home Assistant's last writing is another chance.
-            self._save_soon(renewal=False)
+            self._records.save_soon(renewal=False)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -172,8 +168,8 @@ class Engine:
         """Notice a step of the clock, and whether it can be written again."""
         if self.clock.follow():
             self.ledger.touch()
-            self._save_soon(renewal=False)
-        if self._store.is_failing:
+            self._records.save_soon(renewal=False)
+        if self._records.is_failing:
             await self.async_carry_out([])
 
     async def _async_connect(
@@ -225,7 +221,9 @@ class Engine:
         async with self._committing:
             orders: list[Order] = []
             for some in self.ledger.resume_in_steps(
-                server.version, self._new_address(link), now=self.clock.now()
+                server.version,
+                link.new_address(self.ledger.internal_addresses),
+                now=self.clock.now(),
             ):
                 orders += some
                 await asyncio.sleep(0)
@@ -238,7 +236,7 @@ class Engine:
     @property
     def is_storage_failing(self) -> bool:
         """Tell whether what was decided cannot be written to disk."""
-        return self._store.is_failing
+        return self._records.is_failing
 
     async def async_carry_out(self, orders: Iterable[Order]) -> bool:
         """Save, then pass the orders on, in the order of decision.
@@ -256,7 +254,7 @@ class Engine:
 
     async def async_catch_up(self, orders: list[Order]) -> None:
         """Carry out orders; with none, save if what was written last is not so now."""
-        if orders or self._snapshot() != self._written:
+        if orders or not self._records.is_up_to_date:
             await self.async_carry_out(orders)
 
     async def _async_commit(self) -> bool:
@@ -266,7 +264,7 @@ class Engine:
                 return True
             self._is_saved = True
             orders, self._orders = self._orders, []
-            is_saved = await self._async_save()
+            is_saved = await self._records.async_save()
             if not is_saved:
                 self._is_saved = False
                 withheld = [order for order in orders if isinstance(order, Ask)]
@@ -274,7 +272,7 @@ class Engine:
                 self._orders = [*dict.fromkeys(withheld), *self._orders]
             for some in batched(orders, _AT_ONCE, strict=False):
                 for order in some:
-                    self._pass_on(order)
+                    self._delivery.pass_on(order)
                 if len(some) == _AT_ONCE:
                     await asyncio.sleep(0)
             await self.links.async_start_former()
@@ -282,87 +280,8 @@ class Engine:
         self._on_change()
         return is_saved
 
-    def _pass_on(self, order: Order) -> None:
-        """Give an order to its keeper.
-
-        Without a link nothing happens: `resume` makes up for it when there is one.
-        """
-        key = order.key
-        lease = self.ledger.leases.get(key)
-        link = self.links.ready(key.internal_address.version)
-        if lease is None or (isinstance(order, Ask) and not lease.wanted):
-            # It was withheld for so long that nobody wants it any more.
-            return
-        if link is not None and self._is_of_former_address(lease):
-            self._close_from_former_address(link, lease)
-            return
-        if link is not None:
-            self.links.reclaim(key)
-            link.carry_out(order, lease)
-        if isinstance(order, Release):
-            view = None if link is None else link.keeper.lease(key)
-            if view is not None:
-                self.ledger.set_open_until(key, view.open_until)
-            elif link is not None or lease.open_until is None:
-                # It was never asked for.
-                self._forget(key)
-
-    def _is_of_former_address(self, lease: Lease) -> bool:
-        """Tell whether a mapping can only be deleted from an address that we had."""
-        address = lease.key.internal_address
-        ours = self.ledger.internal_addresses.get(address.version, address)
-        return not lease.wanted and not lease.wish.third_party and address != ours
-
-    def _close_from_former_address(self, link: Link, lease: Lease) -> None:
-        """Hand an unwanted mapping to a link from the address that it is for.
-
-        It waits there for as long as we do not have that address. RFC 6887 8.1, 11.5.
-        """
-        key = lease.key
-        if (view := link.keeper.lease(key)) is not None:
-            self.ledger.set_open_until(key, view.open_until)
-            link.keeper.let_go(key)
-        if lease.open_until is None:
-            self._forget(key)
-            return
-        former = self.links.from_address(key.internal_address)
-        if former.keeper.lease(key) is None:
-            former.carry_out(Restore(key, lease.grant), lease)
-
-    def _forget(self, key: MappingKey) -> None:
-        """Note that a mapping was never asked for, on disk, too."""
-        self.ledger.handle_event(LeaseReleased(key))
-        self._save_soon(renewal=False)
-
     def _carry_out_soon(self, orders: list[Order]) -> None:
         self._hass.async_create_task(self.async_carry_out(orders), f"{DOMAIN} orders")
-
-    async def _async_save(self) -> bool:
-        """Write, and remember what; tell whether it is on disk."""
-        snapshot, wall_offset = now = self._snapshot()
-        self._written = None
-        form = form_of(snapshot, wall_offset=wall_offset)
-        if not await self._store.async_save(form):
-            return False
-        self._written = now
-        return True
-
-    def _snapshot(self) -> tuple[Snapshot, float]:
-        """Return what must survive, and the wall clock's offset."""
-        if self.clock.follow():
-            self.ledger.touch()
-        servers = tuple(self.links.servers.values())
-        snapshot = replace(self.ledger.snapshot(), servers=servers)
-        return snapshot, self.clock.wall_offset
-
-    def _stored_form(self) -> Form:
-        self._written = None
-        snapshot, wall_offset = self._snapshot()
-        return form_of(snapshot, wall_offset=wall_offset)
-
-    def _save_soon(self, *, renewal: bool) -> None:
-        self._written = None
-        self._store.async_save_soon(self._stored_form, renewal=renewal)
 
     def _arm(self) -> None:
         """Set the timer for the next thing that ends by itself."""
@@ -386,9 +305,9 @@ class Engine:
         self.ledger.handle_event(event)
         match event:
             case LeaseGranted(_, _, previous):
-                self._save_soon(renewal=previous is not None)
+                self._records.save_soon(renewal=previous is not None)
             case LeaseReleased() | LeaseReappeared():
-                self._save_soon(renewal=False)
+                self._records.save_soon(renewal=False)
             case ServerReachable(is_reachable):
                 self.ledger.touch()
                 if is_reachable:
@@ -402,7 +321,7 @@ class Engine:
         """Take the news of mappings that are closed from an address that we had."""
         if isinstance(event, LeaseReleased | LeaseReappeared):
             self.ledger.handle_event(event)
-            self._save_soon(renewal=False)
+            self._records.save_soon(renewal=False)
             self._on_change()
 
     @callback
@@ -411,26 +330,13 @@ class Engine:
         if not self._running:
             return
         for link in self.links:
-            if link.is_ready and (address := self._new_address(link)) is not None:
+            if (
+                link.is_ready
+                and (address := link.new_address(self.ledger.internal_addresses))
+                is not None
+            ):
                 self._carry_out_soon(self.ledger.set_internal_address(address))
         self._on_change()
-
-    def _new_address(self, link: Link) -> IPAddress | None:
-        """Return our address towards a server, if it is another one and to be used.
-
-        As long as we have the old one, only when the server has answered to the new:
-        a VPN may have taken the way there and lead nowhere.
-        """
-        address = link.keeper.client_address
-        known = self.ledger.internal_addresses.get(link.server.version)
-        if (
-            address is None
-            or address == known
-            or not can_be_opened(address)
-            or (known is not None and not link.keeper.is_heard and is_ours(known))
-        ):
-            return None
-        return address
 
     def _needed_versions(self) -> set[int]:
         return {

@@ -3,6 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from .client.events import (
+    Event,
+    LeaseGranted,
+    LeaseKept,
+    LeaseLost,
+    LeaseReappeared,
+    LeaseRefused,
+    LeaseReleased,
+)
 from .client.mapping import MAXIMUM_LIFETIME, Grant, MappingKey, MappingWish, Refusal
 from .forward import Forward, Place
 from .snapshot import StoredLease
@@ -83,6 +92,41 @@ class Leases:
         key = lease.key
         self._by_key[key] = lease
         self._by_place.setdefault(place_of(key), {})[key] = lease
+
+    def handle_event(self, event: Event) -> MappingKey | None:
+        """Take the keeper's news; return the mapping that it was about, if any."""
+        match event:
+            case LeaseGranted(key, grant):
+                if lease := self._by_key.get(key):
+                    lease.open_until = grant.expires_at
+                    if lease.wanted:
+                        lease.grant = grant
+                        lease.refusal = None
+            case LeaseRefused(key, refusal):
+                lease = self._by_key.get(key)
+                if lease is not None and lease.wanted:
+                    lease.refusal = refusal
+            case LeaseLost(key):
+                if lease := self._by_key.get(key):
+                    lease.grant = None
+            case LeaseReleased(key):
+                lease = self._by_key.get(key)
+                if lease is not None and not lease.wanted:
+                    self.forget(key)
+            case LeaseKept(key):
+                lease = self._by_key.get(key)
+                if lease is not None and not lease.wanted:
+                    lease.is_kept = True
+            case LeaseReappeared(wish, open_until):
+                key = wish.key
+                if lease := self._by_key.get(key):
+                    # Wanted again, and not asked for yet: it is the same mapping.
+                    lease.wish = replace(lease.wish, nonce=wish.nonce)
+                else:
+                    self.keep(Lease(wish=wish, wanted=False, open_until=open_until))
+            case _:
+                return None
+        return key
 
     def forget(self, key: MappingKey) -> None:
         """Remove the lease of a mapping."""

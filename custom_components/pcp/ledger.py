@@ -4,33 +4,23 @@ It decides; whoever owns it saves `snapshot` and then carries out the orders tha
 deciding method returned. That sequence is a promise: a nonce is on disk before its
 first request is sent, and an off wish is on disk before its delete is.
 
-Every change ends in `_settle`, the one place that compares what is wanted with what is
-asked for. It looks at places (protocol and internal port), so that an act on one of a
-thousand forwards costs no more than that forward. Times are monotonic seconds; the
-snapshot holds the wall clock's.
+Every change ends in the settlement. Times are monotonic seconds; the snapshot holds the
+wall clock's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import batched
 
 from .client.codec import IPAddress
-from .client.events import (
-    Event,
-    LeaseGranted,
-    LeaseKept,
-    LeaseLost,
-    LeaseReappeared,
-    LeaseRefused,
-    LeaseReleased,
-)
-from .client.mapping import MappingKey, MappingWish
-from .forward import Forward, Place, WantedMapping
+from .client.events import Event
+from .client.mapping import MappingKey
+from .forward import Forward
 from .leases import Lease, Leases, maybe_renewed, place_of, taken_up
 from .news import News, Watch
-from .orders import Ask, Order, Release, Restore
+from .orders import Ask, Order
+from .settlement import Settlement
 from .snapshot import Snapshot, StoredLease
-from .standing import Reachable, Standing, is_complete, standing_of
+from .standing import Reachable, Standing, standing_of
 from .wishes import Wish, Wishes
 
 # So many are taken up at a time: a millisecond or two.
@@ -48,13 +38,13 @@ class Ledger:
         third_party: bool = False,
     ) -> None:
         """Begin with nothing. `nonce` returns 12 unpredictable octets."""
-        self._nonce = nonce
-        self._lease_time = lease_time
         self._third_party = third_party
-        self._addresses: dict[int, IPAddress] = {}
         self._wishes = Wishes()
         self._leases = Leases()
         self._watch = Watch()
+        self._settlement = Settlement(
+            self._wishes, self._leases, self._watch, nonce=nonce, lease_time=lease_time
+        )
 
     # Definitions and circumstances.
 
@@ -71,7 +61,7 @@ class Ledger:
     @property
     def internal_addresses(self) -> Mapping[int, IPAddress]:
         """Return our own addresses towards the router, by IP version."""
-        return self._addresses
+        return self._settlement.addresses
 
     def define(self, forwards: Mapping[str, Forward]) -> list[Order]:
         """Take all forwards as they are defined now.
@@ -85,7 +75,7 @@ class Ledger:
         if not self._third_party:
             # One that is wanted may have been changed to another host.
             places += self._wishes.stop_third_parties()
-        return self._settle(places)
+        return self._settlement.settle(places)
 
     def set_options(self, *, lease_time: int, third_party: bool) -> list[Order]:
         """Take new options; a new lease time counts from each next renewal on.
@@ -93,18 +83,21 @@ class Ledger:
         Without `third_party` all forwards to other hosts are off from now on, and
         those that are tried are given up.
         """
-        if (lease_time, third_party) == (self._lease_time, self._third_party):
+        if (lease_time, third_party) == (
+            self._settlement.lease_time,
+            self._third_party,
+        ):
             return []
-        self._lease_time = lease_time
+        self._settlement.lease_time = lease_time
         self._third_party = third_party
         if not third_party:
             self._wishes.stop_third_parties()
-        return self._settle(self._all_places(), urgent=False)
+        return self._settlement.settle(self._settlement.all_places(), urgent=False)
 
     def set_internal_address(self, address: IPAddress) -> list[Order]:
         """Take our own address towards the router: its mappings are asked for anew."""
-        self._addresses[address.version] = address
-        return self._settle(self._all_places(), urgent=False)
+        self._settlement.addresses[address.version] = address
+        return self._settlement.settle(self._settlement.all_places(), urgent=False)
 
     # Wishes.
 
@@ -137,12 +130,12 @@ class Ledger:
     def set_wish(self, forward_id: str, wish: Wish) -> list[Order]:
         """Set what is wanted of a forward; what was asked for is not asked for again."""
         self._watch.forget(forward_id)
-        return self._settle(self._wishes.set_wish(forward_id, wish))
+        return self._settlement.settle(self._wishes.set_wish(forward_id, wish))
 
     def close_all(self) -> list[Order]:
         """Stop wanting anything."""
         self._wishes.stop_all()
-        return self._settle(self._all_places())
+        return self._settlement.settle(self._settlement.all_places())
 
     def finished(self, forward_ids: Iterable[str]) -> list[str]:
         """Return which are temporary and closed, and so are to be removed."""
@@ -161,12 +154,12 @@ class Ledger:
         It is given up when nobody has defined it by `ends_at`.
         """
         self._wishes.begin_trial(forward, ends_at=ends_at)
-        return self._settle(forward.places())
+        return self._settlement.settle(forward.places())
 
     def end_trial(self, forward: Forward) -> list[Order]:
         """Give up a forward that was tried; a late grant is given back."""
         self._wishes.end_trial(forward)
-        return self._settle(forward.places())
+        return self._settlement.settle(forward.places())
 
     def trial_standing(self, forward: Forward, reachable: Reachable) -> Standing:
         """Return how a forward stands that is tried."""
@@ -181,12 +174,12 @@ class Ledger:
         """
         self._watch.forget(forward_id)
         self._wishes.begin_change(forward_id, ends_at=ends_at)
-        return self._settle(self.forwards[forward_id].places())
+        return self._settlement.settle(self.forwards[forward_id].places())
 
     def end_change(self, forward_id: str) -> list[Order]:
         """Ask again for a forward that was to be changed."""
         self._wishes.end_change(forward_id)
-        return self._settle(self.forwards[forward_id].places())
+        return self._settlement.settle(self.forwards[forward_id].places())
 
     # Time.
 
@@ -196,52 +189,20 @@ class Ledger:
 
     def handle_timer(self, *, now: float) -> list[Order]:
         """Close what has run its time, and end what was left undone."""
-        return self._settle(self._wishes.end(now=now))
+        return self._settlement.settle(self._wishes.end(now=now))
 
     # What the router says.
 
     def handle_event(self, event: Event) -> None:
         """Take the keeper's news."""
-        match event:
-            case LeaseGranted(key, grant):
-                if lease := self._leases.get(key):
-                    lease.open_until = grant.expires_at
-                    if lease.wanted:
-                        lease.grant = grant
-                        lease.refusal = None
-            case LeaseRefused(key, refusal):
-                lease = self._leases.get(key)
-                if lease is not None and lease.wanted:
-                    lease.refusal = refusal
-            case LeaseLost(key):
-                if lease := self._leases.get(key):
-                    lease.grant = None
-            case LeaseReleased(key):
-                lease = self._leases.get(key)
-                if lease is not None and not lease.wanted:
-                    self._leases.forget(key)
-            case LeaseKept(key):
-                lease = self._leases.get(key)
-                if lease is not None and not lease.wanted:
-                    lease.is_kept = True
-            case LeaseReappeared(wish, open_until):
-                key = wish.key
-                if lease := self._leases.get(key):
-                    # Wanted again, and not asked for yet: it is the same mapping.
-                    lease.wish = replace(lease.wish, nonce=wish.nonce)
-                else:
-                    self._leases.keep(
-                        Lease(wish=wish, wanted=False, open_until=open_until)
-                    )
-            case _:
-                return
-        self._look_at([place_of(key)])
+        if (key := self._leases.handle_event(event)) is not None:
+            self._settlement.look_at([place_of(key)])
 
     def set_open_until(self, key: MappingKey, open_until: float | None) -> None:
         """Take from the keeper until when a mapping may exist."""
         if lease := self._leases.get(key):
             lease.open_until = open_until
-            self._look_at([place_of(key)])
+            self._settlement.look_at([place_of(key)])
 
     # What there is to see.
 
@@ -274,7 +235,7 @@ class Ledger:
     def snapshot(self) -> Snapshot:
         """Return all that must survive."""
         return Snapshot(
-            internal_addresses=tuple(self._addresses.values()),
+            internal_addresses=tuple(self._settlement.addresses.values()),
             wishes={
                 forward_id: (wish.wanted, wish.closes_at)
                 for forward_id, wish in self._wishes.by_forward.items()
@@ -305,7 +266,7 @@ class Ledger:
     ) -> Iterator[None]:
         """Do as `restore`, some at a time; nothing else may be done before the end."""
         for address in snapshot.internal_addresses:
-            self._addresses[address.version] = address
+            self._settlement.addresses[address.version] = address
         self._wishes.define(forwards)
         for forward_id, (wanted, closes_at) in snapshot.wishes.items():
             if forward_id in forwards:
@@ -346,31 +307,12 @@ class Ledger:
         then those of the acts come last.
         """
         if internal_address is not None:
-            self._addresses[version] = internal_address
+            self._settlement.addresses[version] = internal_address
         for places in batched(self._leases.places(), _AT_ONCE, strict=False):
-            yield self._take_up(places, version, now=now)
-        all_places = dict.fromkeys(self._all_places())
+            yield self._settlement.take_up(places, version, now=now)
+        all_places = dict.fromkeys(self._settlement.all_places())
         for places in batched(all_places, _AT_ONCE, strict=False):
-            yield self._settle(places, urgent=False)
-
-    def _take_up(
-        self, places: Iterable[Place], version: int, *, now: float
-    ) -> list[Order]:
-        """Return the orders that hand over the leases at some places."""
-        wanted = self._wanted_mappings(places)
-        orders: list[Order] = []
-        for lease in (it for place in places for it in self._leases.at(place)):
-            key, grant = lease.key, lease.grant
-            if key.internal_address.version != version:
-                continue
-            orders.append(Restore(key, grant))
-            if mapping := wanted.get(key):
-                lease.wish = self._mapping_wish(mapping, lease)
-                lease.wanted = True
-                lease.grant = grant if grant and grant.expires_at > now else None
-            else:
-                lease.unwant()
-        return orders
+            yield self._settlement.settle(places, urgent=False)
 
     def forget_leases(self, version: int) -> list[StoredLease]:
         """Forget the leases of an IP version, for its server is another; return them.
@@ -384,80 +326,8 @@ class Ledger:
         ]
         for stored in forgotten:
             self._leases.forget(stored.wish.key)
-        self._addresses.pop(version, None)
+        self._settlement.addresses.pop(version, None)
         for forward_id in self.forwards:
             self._watch.forget(forward_id)
         self.touch()
         return forgotten
-
-    # The one place that decides.
-
-    def _settle(self, places: Iterable[Place], *, urgent: bool = True) -> list[Order]:
-        """Compare what is wanted with what is asked for, and order the difference."""
-        places = dict.fromkeys(places)
-        wanted = self._wanted_mappings(places)
-        releases: list[Order] = []
-        for place in places:
-            for lease in self._leases.at(place):
-                if lease.wanted and lease.key not in wanted:
-                    lease.unwant()
-                    releases.append(Release(lease.key))
-        asks: list[Order] = []
-        for key, mapping in wanted.items():
-            known = self._leases.get(key)
-            wish = self._mapping_wish(mapping, known)
-            if known is None:
-                self._leases.keep(Lease(wish=wish, wanted=True))
-            elif not known.wanted:
-                known.wish = wish
-                known.wanted = True
-            elif known.wish != wish:
-                # The server is told of another name at the next renewal. RFC 7220.
-                is_renamed = known.wish == replace(
-                    wish, description=known.wish.description
-                )
-                known.wish = wish
-                asks.append(Ask(key, urgent and not is_renamed))
-                continue
-            else:
-                continue
-            asks.append(Ask(key, urgent))
-        self._look_at(places)
-        return releases + asks
-
-    def _wanted_mappings(
-        self, places: Iterable[Place]
-    ) -> dict[MappingKey, WantedMapping]:
-        return {
-            mapping.key: mapping
-            for place in places
-            for forward in self._wishes.wanted_at(place)
-            for mapping in forward.mappings_at(place, self._addresses)
-        }
-
-    def _mapping_wish(self, mapping: WantedMapping, known: Lease | None) -> MappingWish:
-        """Return the wish for a mapping; a known one keeps its nonce."""
-        return MappingWish(
-            key=mapping.key,
-            nonce=known.wish.nonce if known else self._nonce(),
-            lifetime=self._lease_time,
-            suggested_external_port=mapping.suggested_external_port,
-            exact=mapping.exact,
-            third_party=mapping.third_party,
-            allowed_sources=mapping.allowed_sources,
-            description=mapping.description,
-            port_range=mapping.port_range,
-        )
-
-    def _all_places(self) -> list[Place]:
-        return [*self._wishes.places(), *self._leases.places()]
-
-    def _look_at(self, places: Iterable[Place]) -> None:
-        """Note which forwards may stand otherwise, and which were lost."""
-        ids = (id_ for place in places for id_ in self._wishes.ids_at(place))
-        for forward_id in dict.fromkeys(ids):
-            self._wishes.touch(forward_id)
-            if self._wishes.is_asked_for(forward_id):
-                forward = self.forwards[forward_id]
-                is_open = is_complete(forward, self._leases.of(forward))
-                self._watch.look(forward_id, is_open=is_open)

@@ -1,7 +1,7 @@
 """The way to one server: its keeper, and the transport that runs it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import random
 import secrets
 
@@ -10,6 +10,8 @@ from .client.codec import NONCE_LENGTH, IPAddress
 from .client.events import Event
 from .client.keeper import Keeper
 from .client.transport import Transport
+from .client.ways import is_ours
+from .host import can_be_opened
 from .leases import Lease
 from .orders import Ask, Order, Release, Restore
 
@@ -51,6 +53,24 @@ class Link:
     def server(self) -> IPAddress:
         """Return the server's address."""
         return self.keeper.server
+
+    def new_address(self, known: Mapping[int, IPAddress]) -> IPAddress | None:
+        """Return our address towards the server, if it is another one and to be used.
+
+        As long as we have the one that is `known` for its IP version, only when the
+        server has answered to the new: a VPN may have taken the way there and lead
+        nowhere.
+        """
+        address = self.keeper.client_address
+        before = known.get(self.server.version)
+        if (
+            address is None
+            or address == before
+            or not can_be_opened(address)
+            or (before is not None and not self.keeper.is_heard and is_ours(before))
+        ):
+            return None
+        return address
 
     async def async_start(self, listener: AnnouncementListener | None) -> None:
         """Open the socket, and hear what the server announces."""

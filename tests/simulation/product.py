@@ -11,7 +11,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from custom_components.pcp import acts, clock, engine, link, links, lookout, servers
+from custom_components.pcp import acts, clock, link, links, lookout, servers
 from custom_components.pcp.client import transport
 from custom_components.pcp.client.codec import IPAddress
 
@@ -143,7 +143,7 @@ def tied_to(outside: Outside) -> Iterator[None]:
         (lookout, "async_track_time_interval", outside.look_around),
         (lookout, "async_watch_network", outside.watch_network),
         (lookout, "async_find_aliases", outside.aliases),
-        (engine, "is_ours", network.is_ours),
+        (link, "is_ours", network.is_ours),
         (acts, "is_ours", network.is_ours),
         (clock, "time", SimpleNamespace(time=outside.wall)),
         (servers, "async_resolve", outside.resolve),
