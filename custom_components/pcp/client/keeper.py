@@ -5,7 +5,7 @@ The keeper has no socket, no clock and no randomness of its own. After any input
 caller drains `next_event`, sends `datagrams_to_send` and wakes it at `next_wakeup`.
 
 The leases' own matters are in `leases` and `answers`, whether the server answers and
-in which protocol in `contact`; here is its epoch, its address, and what could be forged.
+in which protocol in `contact`; what its datagrams tell is in `reception`.
 """
 
 from collections import deque
@@ -13,15 +13,14 @@ from collections.abc import Callable
 
 from . import wire
 from .answers import Answers
-from .check import Check, Question
+from .check import Check
 from .codec import SERVER_PORT, DecodeError, IPAddress, ResultCode
 from .contact import Contact
-from .events import Event, ExternalAddressChanged, ServerProtocol, ServerRestarted
-from .external_address import is_another, told_by
+from .events import Event
 from .hearsay import Hearsay
 from .leases import Leases
 from .mapping import Grant, LeaseView, MappingKey, MappingWish
-from .pace import LossPace
+from .reception import Reception
 from .sending import Sender
 from .server import Server, ServerView
 from .timing import ROUND_TRIP, Jitter
@@ -48,7 +47,7 @@ class Keeper:
         self._server = Server(address=server)
         self._sender = Sender(self._server, jitter=jitter, tell=tell)
         self._leases = Leases(self._server, self._sender, jitter=jitter, tell=tell)
-        self._answers = Answers(
+        answers = Answers(
             self._server, self._sender, self._leases, jitter=jitter, tell=tell
         )
         self._check = Check(
@@ -58,10 +57,17 @@ class Keeper:
         self._contact = Contact(
             self._server, self._leases, self._check, self._hearsay, tell=tell
         )
-        self._losses = LossPace()
+        self._reception = Reception(
+            self._server,
+            self._leases,
+            answers,
+            self._check,
+            self._hearsay,
+            self._contact,
+            tell=tell,
+        )
         self._aliases: frozenset[IPAddress] = frozenset()
         self._last_client_address: IPAddress | None = None
-        self._are_prefixes_doubted = False
 
     # What the caller may see.
 
@@ -202,7 +208,7 @@ class Keeper:
             is_new = address != self._last_client_address
             self._last_client_address = address
             self._contact.is_heard = False
-            self._forget_prefixes()
+            self._reception.forget_prefixes()
             self._leases.ask_all(now=now, forced=is_new)
             self._check.restart(now=now)
 
@@ -218,13 +224,8 @@ class Keeper:
     def receive_datagram(self, data: bytes, *, now: float) -> None:
         """Take a datagram from the server's address and port. RFC 6887 8.3."""
         self._advance(now)
-        match self._read(data):
-            case wire.MapAnswer() as answer:
-                self._on_map_answer(answer)
-            case wire.StatusAnswer() as answer:
-                self._on_status_answer(answer)
-            case wire.VersionAnswer() as answer:
-                self._contact.take_version_answer(answer, now=now)
+        if (answer := self._read(data)) is not None:
+            self._reception.take(answer, now=now)
 
     def receive_announcement(
         self, data: bytes, source: IPAddress, source_port: int, *, now: float
@@ -240,7 +241,7 @@ class Keeper:
             return
         match self._read(data):
             case wire.StatusAnswer(result_code=ResultCode.SUCCESS) as answer:
-                self._on_announcement(answer)
+                self._reception.take_announcement(answer, now=now)
             case wire.MapAnswer() | wire.StatusAnswer() | wire.VersionAnswer():
                 self._server.drop("opcode")
 
@@ -248,142 +249,12 @@ class Keeper:
         """Do what is due."""
         self._advance(now)
         self._contact.handle_timer(now=now)
-        if self._hearsay.take_verification(now=now):
-            self._verify()
-        if self._hearsay.take_round(now=now):
-            self._leases.renew_granted(at=now, now=now)
+        self._reception.handle_timer(now=now)
         if self._leases.handle_timer(now=now):
             self._check.begin_by(now + ROUND_TRIP)
         if self._server.silent_at is not None:
             # It may be one request only that it does not answer.
             self._check.begin_by(self._server.silent_at - ROUND_TRIP)
-
-    # Answers.
-
-    def _on_map_answer(self, answer: wire.MapAnswer) -> None:
-        if answer.nonce == self._check.nonce:
-            self._on_trusted(answer.spoken, answer.epoch_time)
-            self._set_external_address(answer.assigned_external_address)
-            self._take_prefixes(answer)
-            self._check.answered(Question.PROBE, now=self._now)
-            return
-        lease = self._answers.lease_of(answer, now=self._now)
-        if lease is None:
-            return
-        self._on_trusted(answer.spoken, answer.epoch_time)
-        known = self._server.external_address
-        if is_another(answer, lease, known):
-            self._begin_round()
-        self._set_external_address(told_by(answer, lease, known))
-        if answer.nat64_prefixes:
-            self._take_prefixes(answer)
-        self._answers.take(lease, answer, now=self._now)
-
-    def _on_status_answer(self, answer: wire.StatusAnswer) -> None:
-        spoken, epoch_time = answer.spoken, answer.epoch_time
-        in_line = self._server.epoch_is_valid(epoch_time, spoken, now=self._now)
-        is_pcp = spoken is ServerProtocol.PCP
-        question = Question.ANNOUNCE if is_pcp else Question.EXTERNAL_ADDRESS
-        if not self._check.asked(question):
-            # RFC 6887 14.1.3: a restart may be announced by unicast, too.
-            if is_pcp and not in_line and answer.result_code == ResultCode.SUCCESS:
-                self._on_announcement(answer)
-            else:
-                self._server.drop("unasked")
-            return
-        if not is_pcp and self._server.protocol is ServerProtocol.PCP:
-            self._server.drop("version")
-            return
-        if is_pcp and not in_line:
-            # This answer has no nonce: one that has is asked for.
-            self._check.answered(question, now=self._now)
-            self._contact.hear(now=self._now)
-            self._verify()
-            return
-        self._on_trusted(spoken, epoch_time)
-        self._set_external_address(answer.external_address)
-        self._take_prefixes(answer)
-        self._check.answered(question, now=self._now)
-
-    def _on_announcement(self, answer: wire.StatusAnswer) -> None:
-        """Let an announcement be verified.
-
-        One of NAT-PMP by a server that speaks PCP: miniupnpd sends these beside PCP's,
-        with an epoch of another count, or the server lost its PCP. RFC 6886 3.2.1.
-        """
-        spoken = answer.spoken
-        if spoken is ServerProtocol.PCP:
-            self._check.retry_pcp_at = self._now
-        in_line = self._server.epoch_is_valid(answer.epoch_time, spoken, now=self._now)
-        known = self._server.nat64_prefixes
-        if self.server.version == 6 and answer.nat64_prefixes not in ((), known):
-            in_line = False
-            self._check.allow_prefix64()
-            self._are_prefixes_doubted = True
-        self._hearsay.announcement(in_line=in_line, now=self._now)
-
-    def _on_trusted(self, spoken: ServerProtocol, epoch_time: int) -> None:
-        """Take the protocol and the epoch of an answer to a question of ours."""
-        self._contact.hear_in(spoken, now=self._now)
-        if not self._server.take_epoch(epoch_time, spoken, now=self._now):
-            self._lose_all()
-        elif self._hearsay.answered(now=self._now):
-            self._leases.renew_granted(at=self._now, now=self._now)
-
-    # The server as a whole.
-
-    def _set_external_address(self, address: IPAddress | None) -> None:
-        old = self._server.external_address
-        if address in (None, old) or address.version != self.server.version:
-            return
-        self._server.external_address = address
-        self._events.append(ExternalAddressChanged(old, address))
-        if self._server.protocol is ServerProtocol.NAT_PMP:
-            self._leases.tell_address(address)
-        elif old is not None:
-            self._begin_round()
-
-    def _begin_round(self) -> None:
-        """Renew everything, now or as soon as it may be."""
-        if self._hearsay.begin_round(now=self._now):
-            self._leases.renew_granted(at=self._now, now=self._now)
-
-    def _lose_all(self) -> None:
-        """Make every mapping again, for the server lost its state. RFC 6887 8.5."""
-        self._check.allow_prefix64()
-        self._hearsay.loss(now=self._now)
-        ask_at = self._losses.next_at(self._now)
-        if ask_at > self._now:
-            # So soon after the last one that everything is just being made again.
-            self._leases.renew_granted(at=ask_at, now=self._now)
-            self._leases.end_holds(at=ask_at, now=self._now)
-            return
-        assert self._server.started_at is not None
-        self._events.append(ServerRestarted(self._server.started_at))
-        self._leases.lose_all(now=self._now)
-
-    def _verify(self) -> None:
-        """Ask one question whose answer cannot be forged from outside our traffic."""
-        if (
-            self._are_prefixes_doubted
-            or self._server.protocol is not ServerProtocol.PCP
-            or not self._leases.renew_one(now=self._now)
-        ):
-            self._are_prefixes_doubted = False
-            self._check.restart(now=self._now, probe=True)
-
-    # NAT64 prefixes. RFC 7225 4.3.
-
-    def _take_prefixes(self, answer: wire.MapAnswer | wire.StatusAnswer) -> None:
-        """Take what the server's answer tells in place of what was known."""
-        prefixes = answer.nat64_prefixes
-        if self._check.takes_prefixes(answer.result_code, told=bool(prefixes)):
-            self._server.nat64_prefixes = prefixes
-
-    def _forget_prefixes(self) -> None:
-        """Ask anew: we may be in another network."""
-        self._server.nat64_prefixes = ()
-        self._check.allow_prefix64()
 
     def _send_due(self) -> None:
         """Send what is due: the requests whose turn it is, and the check."""
