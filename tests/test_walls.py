@@ -175,6 +175,9 @@ def test_no_room_calls_back_up() -> None:
         ("engine", {"acts", "coordinator"}),
         ("acts", {"coordinator"}),
         ("views", {"engine", "acts", "coordinator"}),
+        ("definitions", {"engine", "acts", "coordinator"}),
+        ("bulletin", {"engine", "acts", "coordinator"}),
+        ("display", {"coordinator"}),
     ]
     for name, above in floors:
         assert not ours(ROOT / f"{name}.py") & above, name

@@ -1,10 +1,7 @@
 """One router as Home Assistant sees it: its forwards, what is shown, and the acts."""
 
-import asyncio
-from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from datetime import timedelta
-from itertools import islice
 import logging
 from types import MappingProxyType
 from typing import Any, override
@@ -22,7 +19,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from . import issues
 from .acts import Acts
-from .client.events import Event, ExternalAddressChanged, ServerRestarted
+from .bulletin import Bulletin, Listener, subscribe
 from .const import (
     CONF_ANYCAST,
     CONF_LEASE_TIME,
@@ -30,34 +27,27 @@ from .const import (
     DEFAULT_LEASE_TIME,
     DOMAIN,
     SUBENTRY_FORWARD,
-    RouterEvent,
 )
+from .definitions import Definitions
+from .display import Display
 from .engine import Engine
 from .errors import RefusedError
-from .fields import as_name
-from .forward import CONF_NAME, Forward, ForwardError
+from .forward import Forward
 from .ledger import Ledger
 from .link import new_nonce
-from .news import ForwardLost, News
 from .orders import Order
 from .servers import Whereabouts
 from .storage import Stored
 from .views import (
     ForwardView,
     PcpData,
-    RouterView,
     forward_response,
     forward_view,
     link_diagnostics,
-    router_view,
 )
 from .waiting import Waiting, async_wait_for_switch, switch_id
 
 _LOGGER = logging.getLogger(__name__)
-
-# So many forwards are shown at a time, and so much news is told: a few milliseconds of
-# the event loop.
-_AT_ONCE = 16
 
 type PcpConfigEntry = ConfigEntry[PcpCoordinator]
 
@@ -74,6 +64,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         )
         self.router_device_id: str | None = None
         self._ledger = Ledger(nonce=new_nonce, **_options(entry))
+        self._bulletin = Bulletin(self._ledger)
         self._where = Whereabouts(
             entry.data[CONF_HOST], anycast=entry.options.get(CONF_ANYCAST, False)
         )
@@ -82,23 +73,27 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
             entry.entry_id,
             self._ledger,
             self._where,
-            on_event=self._on_event,
+            on_event=self._bulletin.on_event,
             on_change=self._on_change,
         )
+        self._definitions = Definitions(entry)
         self._waiting = Waiting()
         self._acts = Acts(self._engine, self._waiting)
-        self._event_listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        self._display = Display(
+            hass,
+            entry,
+            self._engine,
+            self._acts,
+            self._waiting,
+            publish=self._on_display,
+            tell=self._bulletin.on_news,
+            remove=self._remove,
+        )
         self._forwards_listeners: list[CALLBACK_TYPE] = []
-        self._changed: set[str | None] = set()
+        self._changed: Collection[str | None] = ()
         self._updates: dict[object, list[CALLBACK_TYPE]] = {}
-        self._unshown: dict[str, None] = {}
-        self._untold: deque[News] = deque()
-        self._rest: asyncio.Handle | None = None
-        self._read: dict[str, tuple[object, Forward | None]] = {}
-        self._damaged: set[str] = set()
         self._mac: str | None = entry.data.get(CONF_MAC)
-        self._is_silence_told = False
-        self.data = PcpData(router=RouterView(), forwards={})
+        self.data = self._display.data
 
     # From start to stop.
 
@@ -106,19 +101,15 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         """Load what was stored, find the router, and take up all leases again."""
         entry = self.config_entry
         entry.async_on_unload(self._engine.silence)
-        entry.async_on_unload(self._forget_the_rest)
-        forwards = self._defined_forwards()
+        entry.async_on_unload(self._display.silence)
+        forwards = self._definitions.read()
         stored = await self._async_load(forwards)
         issues.async_forget_store_lost(self.hass, entry)
         if forwards and (stored is None or stored.is_lost):
             issues.async_tell_store_lost(self.hass, entry)
         elif forwards and stored and stored.is_damaged:
             issues.async_tell_store_damaged(self.hass, entry)
-        # The platforms ask for every forward.
-        self._on_change()
-        while self._unshown:
-            await asyncio.sleep(0)
-            self._on_change()
+        await self._display.async_begin()
         await self._engine.async_start()
         # Temporary forwards that have ended are removed by now.
         await self.async_follow_entry()
@@ -239,10 +230,8 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
     @callback
     def forward_response(self, forward_id: str) -> dict[str, Any]:
         """Return a forward as actions answer with it."""
-        if forward_id in self._unshown:
-            self._show([forward_id])
         return forward_response(
-            self.data.forwards[forward_id],
+            self._display.forward(forward_id),
             entry_id=self.config_entry.entry_id,
             entity_id=switch_id(self.hass, forward_id),
         )
@@ -256,16 +245,14 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         }
 
     @callback
-    def async_add_router_event_listener(
-        self, listener: Callable[[str, dict[str, Any]], None]
-    ) -> CALLBACK_TYPE:
+    def async_add_router_event_listener(self, listener: Listener) -> CALLBACK_TYPE:
         """Tell what happens to the router: the event's type and its attributes."""
-        return _subscribe(self._event_listeners, listener)
+        return self._bulletin.listen(listener)
 
     @callback
     def async_add_forwards_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Tell when forwards were added, changed or removed."""
-        return _subscribe(self._forwards_listeners, listener)
+        return subscribe(self._forwards_listeners, listener)
 
     @callback
     @override
@@ -300,7 +287,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
 
     def _define(self) -> list[Order]:
         """Give the ledger the forwards as they are defined, and tell the platforms."""
-        forwards = self._defined_forwards()
+        forwards = self._definitions.read()
         known = self._ledger.forwards
         if forwards == known:
             return []
@@ -309,38 +296,12 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
             issues.async_forget_forward(self.hass, forward_id)
         orders = self._ledger.define(forwards)
         # The platforms ask for the new ones at once.
-        self._show(forwards.keys() - known.keys())
+        self._display.show(forwards.keys() - known.keys())
         self._on_change()
         self._waiting.look(gone)
         for listener in list(self._forwards_listeners):
             listener()
         return orders
-
-    def _defined_forwards(self) -> dict[str, Forward]:
-        """Return the forwards as they are defined; only what is new is read."""
-        read, self._read = self._read, {}
-        for subentry in self.config_entry.get_subentries_of_type(SUBENTRY_FORWARD):
-            forward_id = subentry.subentry_id
-            # A subentry that is changed stays the same object.
-            source = subentry.title, subentry.data
-            known = read.get(forward_id)
-            if known is None or known[0] != source:
-                known = source, self._read_forward(subentry)
-            self._read[forward_id] = known
-        return {
-            forward_id: forward
-            for forward_id, (_, forward) in self._read.items()
-            if forward is not None
-        }
-
-    def _read_forward(self, subentry: ConfigSubentry) -> Forward | None:
-        try:
-            return Forward.parse({**subentry.data, CONF_NAME: as_name(subentry.title)})
-        except ForwardError as err:
-            if subentry.subentry_id not in self._damaged:
-                self._damaged.add(subentry.subentry_id)
-                _LOGGER.error("The forward %s is damaged: %s", subentry.title, err)
-            return None
 
     def _remove(self, forward_id: str) -> None:
         if forward_id in self.config_entry.subentries:
@@ -351,115 +312,15 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
     # The way up: news.
 
     @callback
-    def _on_event(self, event: Event) -> None:
-        """Tell what is of interest outside."""
-        match event:
-            case ServerRestarted():
-                self._tell(RouterEvent.RESTARTED)
-            case ExternalAddressChanged(old, new) if old is not None:
-                self._tell(
-                    RouterEvent.EXTERNAL_ADDRESS_CHANGED,
-                    old_address=str(old),
-                    new_address=str(new),
-                )
-
-    @callback
     def _on_change(self) -> None:
-        """Show what has changed, tell it, and wake those who wait for it.
-
-        That of a few forwards at once; the rest follows in the loop's next turns.
-        """
-        self._unshown.update(dict.fromkeys(self._ledger.take_touched()))
-        self._untold += self._ledger.take_news()
-        forward_ids = []
-        for forward_id in list(islice(self._unshown, _AT_ONCE)):
-            del self._unshown[forward_id]
-            if forward_id in self._ledger.forwards:
-                forward_ids.append(forward_id)
-        issues.async_look_at_storage(
-            self.hass, self.config_entry, is_failing=self._engine.is_storage_failing
-        )
-        self._show(forward_ids)
-        for _ in range(min(len(self._untold), _AT_ONCE)):
-            self._tell_news(self._untold.popleft())
-        self._waiting.look(forward_ids)
-        for forward_id in self._ledger.finished(forward_ids):
-            self._remove(forward_id)
-        if (self._unshown or self._untold) and self._rest is None:
-            self._rest = self.hass.loop.call_soon(self._on_rest)
+        """Show that there may be something new."""
+        self._display.catch_up()
 
     @callback
-    def _on_rest(self) -> None:
-        self._rest = None
-        self._on_change()
-
-    @callback
-    def _forget_the_rest(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-
-    @callback
-    def _show(self, forward_ids: Collection[str]) -> None:
-        """Bring what is shown up to date, for these forwards and the router."""
-        for forward_id in forward_ids:
-            self._unshown.pop(forward_id, None)
-        before = self.data
-        reachable = self._engine.links.reachable
-        fresh = {
-            forward_id: forward_view(
-                forward_id,
-                self._ledger.standing(forward_id, reachable),
-                self._engine.clock,
-            )
-            for forward_id in forward_ids
-        }
-        forwards = {**before.forwards, **fresh}
-        known = self._ledger.forwards
-        if forwards.keys() != before.forwards.keys() or forwards.keys() - known.keys():
-            forwards = {it: forwards[it] for it in known if it in forwards}
-        router = router_view(self._engine.links, self._engine.clock)
-        self._changed = {
-            forward_id
-            for forward_id, view in fresh.items()
-            if view != before.forwards.get(forward_id)
-        }
-        for forward_id, view in fresh.items():
-            if not self._acts.is_opening(forward_id):
-                issues.async_look_at_forward(self.hass, view)
-        if router != before.router:
-            self._changed.add(None)
-            issues.async_look_at_router(self.hass, self.config_entry, router)
-        if self._changed or forwards.keys() != before.forwards.keys():
-            self.async_set_updated_data(PcpData(router=router, forwards=forwards))
-        self._log_silence(reachable.values())
-
-    def _tell_news(self, news: News) -> None:
-        """Tell what happened to a forward by itself, if it is still there."""
-        if (forward := self._ledger.forwards.get(news.forward_id)) is None:
-            return
-        lost = isinstance(news, ForwardLost)
-        self._tell(
-            RouterEvent.FORWARD_LOST if lost else RouterEvent.FORWARD_RESTORED,
-            forward_id=news.forward_id,
-            name=forward.name,
-        )
-
-    def _tell(self, event_type: RouterEvent, **attributes: Any) -> None:
-        for listener in list(self._event_listeners):
-            listener(event_type, attributes)
-
-    def _log_silence(self, reachable: Iterable[bool | None]) -> None:
-        """Log the first silence, and the first answer after it."""
-        known = [answers for answers in reachable if answers is not None]
-        if not known:
-            return
-        if any(known):
-            if self._is_silence_told:
-                _LOGGER.warning("%s answers again", self.config_entry.title)
-            self._is_silence_told = False
-        elif not self._is_silence_told:
-            _LOGGER.warning("%s does not answer", self.config_entry.title)
-            self._is_silence_told = True
+    def _on_display(self, data: PcpData, changed: Collection[str | None]) -> None:
+        """Bring the entities up to date."""
+        self._changed = changed
+        self.async_set_updated_data(data)
 
 
 def _options(entry: ConfigEntry) -> dict[str, Any]:
@@ -467,11 +328,3 @@ def _options(entry: ConfigEntry) -> dict[str, Any]:
         "lease_time": entry.options.get(CONF_LEASE_TIME, DEFAULT_LEASE_TIME),
         "third_party": entry.options.get(CONF_THIRD_PARTY, False),
     }
-
-
-def _subscribe[ListenerT](
-    listeners: list[ListenerT], listener: ListenerT
-) -> CALLBACK_TYPE:
-    """Add a listener; return what removes it."""
-    listeners.append(listener)
-    return lambda: listeners.remove(listener)
