@@ -20,7 +20,7 @@ from custom_components.pcp.client.events import (
     ServerProtocol,
     ServerReachable,
 )
-from custom_components.pcp.client.mapping import LeaseState, RefusalReason
+from custom_components.pcp.client.mapping import Grant, LeaseState, RefusalReason
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started_nat_pmp
@@ -154,6 +154,41 @@ def test_nat_pmp_error_that_may_be_anybodys() -> None:
     world.receive(world.nat_pmp_success(request, result_code=2, internal_port=0))
     assert world.state(key_of(1)) is LeaseState.REQUESTING
     assert world.drops == {"mapping": 1}
+
+
+def test_nat_pmp_error_without_a_port_after_silence() -> None:
+    """Q13: of several that wait it is for the one that has just asked."""
+    world = started_nat_pmp(wish_of(1), wish_of(2))
+    world.run_for(LIFETIME + 30.0)
+    world.new()
+    while not (requests := world.new_maps()):
+        world.wake()
+    (request,) = requests
+    world.receive(world.nat_pmp_success(request, result_code=3, internal_port=0))
+    states = {world.state(key_of(1)), world.state(key_of(2))}
+    assert states == {LeaseState.REQUESTING, LeaseState.REFUSED}
+    assert isinstance(request, NatPmpMapRequest)
+    assert world.state(key_of(request.internal_port)) is LeaseState.REFUSED
+
+
+def test_nat_pmp_one_at_a_time_after_a_restart() -> None:
+    """RFC 6886 3.1: what an earlier life was granted is asked for in turn, too."""
+    world = World()
+    for port in (1, 2, 3):
+        grant = Grant(
+            assigned_external_address=EXTERNAL,
+            assigned_external_port=port,
+            lifetime=LIFETIME,
+            expires_at=world.now + 600.0,
+        )
+        world.restore(wish_of(port), grant=grant)
+    assert len(world.new_maps()) == 3
+    world.receive(version_answer())
+    world.run_for(5.0)
+    requests = world.new_maps()
+    assert {request.internal_port for request in requests} == {1}
+    world.receive(world.nat_pmp_success(requests[-1], result_code=3, internal_port=0))
+    assert world.new_events(LeaseRefused)[-1].key == key_of(1)
 
 
 def test_nat_pmp_answers_that_nobody_asked_for() -> None:

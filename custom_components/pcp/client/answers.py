@@ -68,7 +68,7 @@ class Answers:
         ):
             self._server.drop("address")
             return None
-        if lease := self._leases.table.of_answer(answer, client_address):
+        if lease := self._leases.table.of_answer(answer, client_address, now=now):
             return lease
         if lease := self._leases.table.revived_by(answer, client_address, now=now):
             self._tell(LeaseReappeared(lease.wish, now + _lifetime(answer)))

@@ -113,8 +113,8 @@ class Leases:
                 lease.gone(now=now)
             elif lease.awaiting is not None and not lease.awaiting.is_exhausted:
                 self._sender.send_again(lease, now=now)
-            elif lease.state is LeaseState.GRANTED:
-                self._sender.send(lease, now=now, single=not lease.is_doubtful)
+            elif lease.state is LeaseState.GRANTED and not lease.is_doubtful:
+                self._sender.send(lease, now=now, single=True)
                 has_renewed = True
             elif not lease.is_over(now=now):
                 lease.ask_afresh(now=now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .codec import IPAddress, ResultCode, ThirdParty
 from .lease import Lease
 from .mapping import MappingKey, MappingWish, Protocol
+from .timing import ROUND_TRIP
 from .wire import MapAnswer
 
 # So long after its end a mapping is still known, to give back what a late copy of a
@@ -68,13 +69,15 @@ class Table:
         """Tell whether a nonce is one of ours."""
         return nonce in self._by_nonce
 
-    def of_answer(self, answer: MapAnswer, client_address: IPAddress) -> Lease | None:
+    def of_answer(
+        self, answer: MapAnswer, client_address: IPAddress, *, now: float
+    ) -> Lease | None:
         """Return the lease that an answer is for. RFC 6887 11.4, 12.4, RFC 6886 3.3."""
         if answer.nonce is not None:
             lease = self._by_nonce.get(answer.nonce)
             return lease if lease and _is_of(answer, lease.key) else None
         if answer.internal_port == 0 and answer.result_code != ResultCode.SUCCESS:
-            return self._only_unanswered(answer.protocol)
+            return self._only_unanswered(answer.protocol, now=now)
         lease = self._by_key.get(
             MappingKey(
                 internal_address=client_address,
@@ -106,17 +109,20 @@ class Table:
                 return lease
         return None
 
-    def _only_unanswered(self, protocol: int) -> Lease | None:
+    def _only_unanswered(self, protocol: int, *, now: float) -> Lease | None:
         """Return whom an error is for that does not name the mapping.
 
-        Some NAT-PMP servers leave the port out of it.
+        Some NAT-PMP servers leave the port out of it. Of several that wait it is the
+        one that has just asked.
         """
-        unanswered = [
-            lease
+        asked = {
+            lease: lease.unanswered_since
             for lease in self._by_key.values()
-            if lease.is_unanswered and lease.key.protocol == protocol
-        ]
-        return unanswered[0] if len(unanswered) == 1 else None
+            if lease.unanswered_since is not None and lease.key.protocol == protocol
+        }
+        if len(asked) > 1:
+            asked = {it: at for it, at in asked.items() if at > now - ROUND_TRIP}
+        return next(iter(asked)) if len(asked) == 1 else None
 
 
 def _is_of(answer: MapAnswer, key: MappingKey) -> bool:
