@@ -1,5 +1,6 @@
 """What the router told us, read from the wire by other code than the product's."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -45,26 +46,39 @@ class Answers:
         self.external_address: IPAddress | None = None
         """NAT-PMP's, which is told apart from the mappings."""
         self.external_address_at = float("-inf")
-        self.losses: list[float] = []
+        self._losses: dict[int, deque[float]] = {}
+        """By IP version, when the epoch was not what RFC 6887 8.5 expects."""
+        self._ended: dict[Name, tuple[float, Told]] = {}
+        """When an answer told the end of a mapping, and what was told before."""
         self.life_began_at = float("-inf")
-        self.is_disk_behind = False
-        """Whether this life began with what a full disk had kept of the last one."""
         self.is_known: Callable[[Name], bool] = lambda _: True
         """Whether an answer is for a mapping that we have."""
-        self._epochs: dict[int, tuple[int, int]] = {}
-        """By IP version, the last one and the version that told it."""
+        self._epochs: dict[int, tuple[int, int, float]] = {}
+        """By IP version, the version that told the last one, that one, and when."""
 
-    def begin_life(self, now: float, *, is_disk_full: bool) -> None:
+    def begin_life(self, now: float, *, disk_is_behind_since: float | None) -> None:
         """Forget the epochs, as Home Assistant does when it starts.
 
         What it had is asked for again at once, and lives on until that is answered.
+        What ended since the disk took nothing any more is on disk as it was before.
         """
         self.life_began_at = now
-        self.is_disk_behind = is_disk_full
+        if disk_is_behind_since is not None:
+            for name, (at, told) in self._ended.items():
+                if at >= disk_is_behind_since:
+                    self.told.setdefault(name, told)
+        self._ended.clear()
         self._epochs.clear()
-        self.losses.clear()
+        self._losses.clear()
         for told in self.told.values():
             told.lost_at = None
+
+    def losses_of(self, version: int, *, since: float) -> int:
+        """Return how often the router seemed to have lost its state."""
+        losses = self._losses.get(version, deque())
+        while losses and losses[0] < since:
+            losses.popleft()
+        return len(losses)
 
     def take(self, data: bytes, *, own: IPAddress, now: float) -> None:
         """Note an answer that was delivered."""
@@ -131,8 +145,8 @@ class Answers:
     def _end(self, name: Name, now: float) -> None:
         """Note the end of a mapping, unless a grant has overtaken that answer."""
         told = self.told.get(name)
-        if told is None or now - told.at > OVERTAKEN:
-            self.told.pop(name, None)
+        if told is not None and now - told.at > OVERTAKEN:
+            self._ended[name] = now, self.told.pop(name)
 
     def _refuse(self, now: float, lifetime: int) -> None:
         until = now + max(1800, min(lifetime, DAY))
@@ -149,10 +163,16 @@ class Answers:
         """Note a clear loss of state: the epoch went back."""
         if not all(self.is_known(name) for name in fresh):
             return
-        spoken, before = self._epochs.get(own.version, (version, epoch_time))
-        self._epochs[own.version] = version, epoch_time
-        if spoken == version and epoch_time < before - OVERTAKEN:
-            self.losses.append(now)
+        spoken, before, at = self._epochs.get(own.version, (version, epoch_time, now))
+        self._epochs[own.version] = version, epoch_time, now
+        if spoken != version:
+            return
+        if not _is_valid(epoch_time - before, int(now) - int(at)):
+            losses = self._losses.setdefault(own.version, deque())
+            # Of those in 10 s the second is seen to when they are over.
+            if not losses or now >= losses[-1]:
+                losses.append(max(now, losses[-1] + 10.0 if losses else now))
+        if epoch_time < before - OVERTAKEN:
             for name, told in self.told.items():
                 if (
                     name not in fresh
@@ -160,6 +180,15 @@ class Answers:
                     and told.lost_at is None
                 ):
                     told.lost_at = now
+
+
+def _is_valid(server: int, client: int) -> bool:
+    """Tell whether the router's seconds went by as ours. RFC 6887 8.5, RFC 6886 3.6."""
+    return (
+        server >= -1
+        and client + 2 >= server - server / 16
+        and server + 2 >= client - client / 16
+    )
 
 
 def maps_asked_for(data: bytes) -> Iterator[tuple[int, int]]:

@@ -102,11 +102,14 @@ class Bounds:
         """Return in how many seconds a mapping that was made behind us is shown."""
         return 2.0
 
-    def to_lose(self) -> float:
-        """Return in how many seconds a loss is shown that an answer has told."""
-        losses = self.world.answers.losses
-        recent = sum(at > self.world.now - 3600.0 for at in losses)
-        return 10.5 if recent < 20 else 250.0
+    def to_lose(self, version: int) -> float:
+        """Return in how many seconds a loss is shown that an answer has told.
+
+        Everything is made again 20 times in an hour, then every 4 minutes. RFC 6887
+        8.5 counts an answer for a loss that was overtaken by the next by 2 s.
+        """
+        losses = self.world.answers.losses_of(version, since=self.world.now - 3600.0)
+        return 10.5 if losses < 20 else 250.5
 
     @property
     def forgets_mappings(self) -> bool:

@@ -139,6 +139,9 @@ class Deeds:
                 want = True
                 if seconds is not None:
                     closes_at = begun_at + seconds
+                elif before is None:
+                    # Its duration may have ended before, and may not.
+                    closes_at = home.ledger.wish(forward_id).closes_at
                 elif not before:
                     closes_at = None
             elif act == "close":
@@ -205,12 +208,12 @@ class Deeds:
 
     def slow_disk(self, write: float, seconds: float) -> None:
         """Let every write take its time, for a while."""
-        self.world.disk.seconds = write
+        self.world.disk.seconds = self.world.intents.writing_takes = write
         self.world.disturb(seconds)
         self.world.time_line.call_later(seconds, self._quick_disk)
 
     def _quick_disk(self) -> None:
-        self.world.disk.seconds = 0.0
+        self.world.disk.seconds = self.world.intents.writing_takes = 0.0
 
     def full_disk(self, seconds: float) -> None:
         """Let no write succeed for a while."""

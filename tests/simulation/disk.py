@@ -22,6 +22,8 @@ class Disk:
         self.seconds = 0.0
         self.is_full = False
         self.has_failed = False
+        self.behind_since: float | None = None
+        """Since when nothing could be written that was to be."""
         self.before_write: Callable[[], None] = lambda: None
         self.after_write: Callable[[], None] = lambda: None
 
@@ -34,9 +36,12 @@ class Disk:
             await asyncio.sleep(self.seconds)
         if self.is_full:
             self.has_failed = True
+            if self.behind_since is None:
+                self.behind_since = asyncio.get_running_loop().time()
             raise WriteError("no space left on device")
         if is_alive():
             self.files[key] = octets
+            self.behind_since = None
             self.after_write()
 
     def read(self, key: str) -> Any:

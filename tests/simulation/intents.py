@@ -32,6 +32,7 @@ class Intent:
     """Under way."""
 
     overlapped: bool = False
+    ended_by_itself: bool = False
     last_act: str = ""
     may_be: list[Forward] = field(default_factory=list)
     """What it is being changed to."""
@@ -45,6 +46,10 @@ class Intents:
         self.by_id: dict[str, Intent] = {}
         self.tried: list[Forward] = []
         """What is being added."""
+        self.leaving: dict[str, Intent] = {}
+        """What is removed already, by an act that has not returned, or by itself."""
+        self.writing_takes = 0.0
+        """So long a write takes: an off wish is on disk before anything comes of it."""
 
     def __iter__(self) -> Iterator[tuple[str, Intent]]:
         return iter(self.by_id.items())
@@ -56,6 +61,7 @@ class Intents:
         intent.overlapped = intent.acts > 0
         intent.acts += 1
         intent.last_act = act
+        intent.ended_by_itself = False
         intent.want = None
         return before
 
@@ -72,6 +78,10 @@ class Intents:
 
         `wished` is what the switch shows: it decides where acts overlapped.
         """
+        if (leaving := self.leaving.get(forward_id)) is not None:
+            leaving.acts -= 1
+            if not leaving.acts:
+                del self.leaving[forward_id]
         intent = self.by_id.get(forward_id)
         if intent is None:
             return
@@ -84,6 +94,15 @@ class Intents:
         intent.slack = TOLERANCE
         intent.may_be.clear()
 
+    def remove(self, forward_id: str, *, now: float) -> None:
+        """Note that a forward is gone; what is under way with it may go on."""
+        intent = self.by_id.pop(forward_id, None)
+        if intent is not None:
+            self.leaving[forward_id] = intent
+            if not intent.acts:
+                intent.want, intent.since = False, now
+                intent.ended_by_itself = True
+
     def settle(self, forward_id: str, want: bool, closes_at: float | None) -> None:
         """Take what the switch shows where nobody could say."""
         intent = self.by_id[forward_id]
@@ -93,6 +112,9 @@ class Intents:
 
     def pass_time(self, now: float) -> None:
         """Let durations end."""
+        for forward_id, intent in list(self.leaving.items()):
+            if not intent.acts and not self._is_being_written(intent, now):
+                del self.leaving[forward_id]
         for intent in self.by_id.values():
             if intent.closes_at is None or intent.want is False:
                 continue
@@ -100,17 +122,26 @@ class Intents:
                 if intent.acts == 0:
                     intent.want, intent.since = False, now
                     intent.closes_at = None
+                    intent.ended_by_itself = True
             elif now >= intent.closes_at - intent.slack:
                 intent.want = None
 
-    def permit(self, protocol: int, port: int) -> bool:
+    def permit(self, protocol: int, port: int, *, now: float) -> bool:
         """Tell whether a mapping may be asked for now."""
         return any(
             _has(forward, protocol, port)
-            for intent in self.by_id.values()
-            if intent.want is not False
+            for intent in (*self.by_id.values(), *self.leaving.values())
+            if intent.want is not False or self._is_being_written(intent, now)
             for forward in (intent.forward, *intent.may_be)
         ) or any(_has(forward, protocol, port) for forward in self.tried)
+
+    def _is_being_written(self, intent: Intent, now: float) -> bool:
+        """Tell whether the end of what ended by itself may not be on disk yet.
+
+        Another write may have been under way.
+        """
+        ends_at = intent.since + 2 * self.writing_takes
+        return intent.ended_by_itself and now <= ends_at
 
 
 def _has(forward: Forward, protocol: int, port: int) -> bool:

@@ -76,7 +76,7 @@ class Invariants:
         """Look at a request that leaves."""
         world = self.world
         for protocol, port in maps_asked_for(data):
-            if not world.intents.permit(protocol, port):
+            if not world.intents.permit(protocol, port, now=world.now):
                 world.break_off(
                     Broken(6, f"{protocol}/{port} is asked for, and nobody wants it")
                 )
@@ -108,9 +108,10 @@ class Invariants:
         if kind in WORTHLESS:
             self.on_worthless(kind, deliver)
             return
-        before = self._state(sure=True)
+        before, home = self._state(sure=True), world.home
         deliver()
-        if self._state(sure=True) != before:
+        # What is asked because of it may be what the power goes after.
+        if world.home is home and self._state(sure=True) != before:
             world.break_off(Broken(7, f"a forged datagram ({kind}) changes a lease"))
 
     def on_worthless(self, kind: str, deliver: Callable[[], None]) -> None:
@@ -318,7 +319,7 @@ class Invariants:
             if address not in world.network.addresses.values():
                 continue
             protocols = {protocol, *self.bounds.opened_with(protocol)}
-            if not any(world.intents.permit(it, port) for it in protocols):
+            if not any(world.intents.permit(it, port, now=now) for it in protocols):
                 unwanted[inside] = self._unwanted.get(inside, now)
         for inside, since in unwanted.items():
             if now - self.bounds.well_since(since) > self.bounds.to_close(inside):
@@ -391,8 +392,6 @@ class Invariants:
             key.protocol,
             key.internal_port - offset,
         )
-        if told is None and world.answers.is_disk_behind:
-            return
         if told is None:
             raise Broken(3, f"{name} is shown open, and was never granted")
         if grant.expires_at > told.expires_at + TOLERANCE + self.bounds.clock_slack():
@@ -414,7 +413,9 @@ class Invariants:
                 f"{name} is shown at {grant.assigned_external_address},"
                 f" and the router said {', '.join(map(str, addresses))}",
             )
-        if told.lost_at is not None and now - told.lost_at > self.bounds.to_lose():
+        if told.lost_at is not None and now - told.lost_at > self.bounds.to_lose(
+            told.version
+        ):
             raise Broken(3, f"{name} is shown open, and was lost")
 
 

@@ -68,6 +68,7 @@ class World:
         self.invariants = Invariants(self)
         self.is_dirty = False
         self._fell_at = START
+        self._behind_since: float | None = None
         self._router_timer: Timer | None = None
         self._saving: Timer | None = None
         self.time_line.between = self._between
@@ -127,7 +128,7 @@ class World:
             return
         self.disturb()
         self.outside.changes += 1
-        self.answers.begin_life(self.now, is_disk_full=self.disk.is_full)
+        self.answers.begin_life(self.now, disk_is_behind_since=self._behind_since)
         self.invariants.bounds.begin_life(self._fell_at)
         self.home = home = Home(
             self.time_line,
@@ -181,9 +182,11 @@ class World:
 
     def _fall(self, home: Home) -> None:
         self._fell_at = self.now
+        self._behind_since = self.disk.behind_since
         self.disturb()
         self.network.sockets.clear()
         self.intents.tried.clear()
+        self.intents.leaving.clear()
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
@@ -253,7 +256,7 @@ class World:
             # It died in the midst of it.
             return
         self.tell(f"forward {forward_id} is removed")
-        self.intents.by_id.pop(forward_id, None)
+        self.intents.remove(forward_id, now=self.now)
         self.save_definitions()
 
     # The router.
