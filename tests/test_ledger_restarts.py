@@ -190,6 +190,19 @@ def test_a_clock_that_was_set_back_makes_no_lease_longer() -> None:
     assert lease.grant.expires_at == lease.open_until == LEASE_TIME
 
 
+def test_a_clock_that_was_set_forth_leaves_nothing_open() -> None:
+    """What seems to have run out long ago is deleted all the same, if nobody wants it."""
+    books = opened()
+    after = books.reopened(later=1e6)
+    assert after.resume() == [Restore(key(), books.granted(key()))]
+    assert after.owed() == [key()]
+    open_until = after.ledger.leases[key()].open_until
+    assert open_until is not None
+    assert open_until > after.now
+    after.release(key())
+    assert after.ledger.leases == {}
+
+
 def test_a_lease_lives_as_long_as_it_was_granted() -> None:
     """Which may be longer than what is asked for."""
     books = Bookkeeping()

@@ -637,6 +637,33 @@ async def test_what_is_stored_is_by_the_wall_clock_of_now(
     assert stored == pytest.approx(house.now() + offset + 600, abs=10)
 
 
+@pytest.mark.parametrize("step", [7200, -7200])
+async def test_a_step_of_the_wall_clock_just_before_a_power_cut(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """What is owed is closed all the same, and a duration is not longer."""
+    await house.set_up(forward_data("Game", 8123), forward_data("Guest", 8124))
+    game, guest = house.ids()
+    await open_for(house, game, minutes=10)
+    await house.turn_on(guest)
+    house.router.silence()
+    await house.turn_off(guest)
+    offset = house.coordinator._engine.clock.wall_offset + step
+    await house.crash()
+    monkeypatch.setattr(
+        "custom_components.pcp.clock.time",
+        SimpleNamespace(time=lambda: house.now() + offset),
+    )
+    house.router.unsilence()
+    await house.start()
+    await house.wait(30)
+    assert house.status(guest) == "closed"
+    assert house.open_ports() == ([] if step > 0 else [8123])
+    await house.wait(580)
+    assert not house.is_on(game)
+    assert house.open_ports() == []
+
+
 # Temporary forwards.
 
 

@@ -137,6 +137,36 @@ def test_times_are_of_the_wall_clock() -> None:
     assert later.leases[0].grant.expires_at == later.leases[0].open_until == 3500.25
 
 
+@pytest.mark.parametrize(
+    ("step", "passed", "left"),
+    [
+        pytest.param(0, 100, 500.5, id="nothing"),
+        pytest.param(-10800, 100, 600.5, id="back"),
+        pytest.param(-50, 100, 550.5, id="back by less than has passed"),
+        pytest.param(7200, 100, 500.5 - 7200, id="forth"),
+    ],
+)
+def test_a_clock_that_was_set_meanwhile(
+    step: float, passed: float, left: float
+) -> None:
+    """It is never before what it was then: no duration is longer because of it."""
+    snapshot = replace(EXAMPLE, taken_at=0.0)
+    data = snapshot.as_json(wall_offset=WALL_OFFSET)
+    after, damage = Snapshot.from_json(data, wall_offset=WALL_OFFSET + step, now=passed)
+    assert damage == []
+    _, closes_at = after.wishes["01JD4Q6K8Z0000000000000001"]
+    assert closes_at is not None
+    assert closes_at - passed == pytest.approx(left)
+
+
+def test_a_damaged_time_of_storing() -> None:
+    """The clock is believed then."""
+    data = EXAMPLE.as_json(wall_offset=WALL_OFFSET) | {"saved_at": "damaged"}
+    snapshot, (what,) = Snapshot.from_json(data, wall_offset=WALL_OFFSET, now=0.0)
+    assert snapshot == EXAMPLE
+    assert what.startswith("saved_at")
+
+
 ports = st.integers(1, 65535)
 # Eighths of a second are exact in memory, and in three decimals.
 times = st.integers(-(10**9), 10**9).map(lambda eighths: eighths / 8)

@@ -47,7 +47,7 @@ async def async_close_from_storage(hass: HomeAssistant, entry_id: str) -> None:
     if stored is None or stored.is_lost:
         return
     snapshot = stored.snapshot
-    unwanted = replace(snapshot, wishes={})
+    unwanted = replace(snapshot, wishes={}, taken_at=clock.now())
     if not await store.async_save(form_of(unwanted, wall_offset=clock.wall_offset)):
         # There is always room to remove a file, or it would all be wanted again.
         await store.async_remove()

@@ -16,6 +16,9 @@ from .client.mapping import MAXIMUM_LIFETIME, Grant, MappingKey, MappingWish, Re
 from .forward import Forward, Place
 from .snapshot import StoredLease
 
+# Seconds for which a mapping is deleted that has run out by a clock that may be wrong.
+_LAST_DELETIONS = 60.0
+
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
@@ -143,10 +146,11 @@ def place_of(key: MappingKey) -> Place:
 
 
 def taken_up(stored: StoredLease, *, now: float) -> Lease:
-    """Return a stored lease; the wall clock may have been set back since.
+    """Return a stored lease; the wall clock may have been set since.
 
     A mapping lives no longer than its lifetime, from now on; where no grant is known,
     than any may be. Where nothing is known, it was asked for and nobody knows the answer.
+    What seems to have run out is taken to live for as long as it takes to be deleted.
     """
     grant, open_until = stored.grant, stored.open_until
     longest = now + stored.wish.lifetime
@@ -160,7 +164,11 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
         wish=stored.wish,
         wanted=False,
         grant=grant,
-        open_until=longest if open_until is None else min(open_until, longest),
+        open_until=(
+            longest
+            if open_until is None
+            else max(min(open_until, longest), now + _LAST_DELETIONS)
+        ),
     )
 
 

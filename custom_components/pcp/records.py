@@ -67,7 +67,9 @@ class Records:
         if self._clock.follow():
             self._ledger.touch()
         servers = tuple(self._links.servers.values())
-        snapshot = replace(self._ledger.snapshot(), servers=servers)
+        snapshot = replace(
+            self._ledger.snapshot(), servers=servers, taken_at=self._clock.now()
+        )
         return snapshot, self._clock.wall_offset
 
     def _stored_form(self) -> Form:

@@ -41,6 +41,8 @@ class Snapshot:
     """By forward id: whether it is wanted, and when it closes by itself."""
 
     leases: tuple[StoredLease, ...] = ()
+    taken_at: float | None = field(default=None, compare=False)
+    """When it was taken. The clock on the wall was never before that."""
 
     def as_json(self, *, wall_offset: float) -> dict[str, Any]:
         """Return the stored form.
@@ -58,18 +60,23 @@ class Snapshot:
                 for forward_id, (wanted, closes_at) in self.wishes.items()
             },
             "leases": [_lease_as_json(lease, wall_offset) for lease in self.leases],
+            **_saved_at(self.taken_at, wall_offset),
         }
 
     @classmethod
     def from_json(
-        cls, data: object, *, wall_offset: float
+        cls, data: object, *, wall_offset: float, now: float | None = None
     ) -> tuple[Snapshot, list[str]]:
         """Return what can be read of what `as_json` stored, and what cannot.
 
-        Damage costs what is damaged: one wish, one lease, or what was known of a grant.
+        With `now`, in monotonic seconds, a wall clock that was set back since is taken
+        to be where it was then: nothing lasts longer because of it. Damage costs what is damaged: one wish, one lease, or what was known of a grant.
         It is told without any address or nonce, for the log.
         """
         damage: list[str] = []
+        if now is not None:
+            saved_at = _readable(damage, "saved_at", lambda: _read_saved_at(data))
+            wall_offset = max(wall_offset, (saved_at or 0.0) - now)
         return _snapshot_from_json(data, wall_offset, damage), damage
 
 
@@ -211,6 +218,16 @@ def _port_range(data: dict[str, Any]) -> PortRange | None:
         return None
     first, count = _as(list, value)
     return PortRange(first=_number(first, 1, 65535), count=_number(count, 2, 65535))
+
+
+def _saved_at(at: float | None, wall_offset: float) -> dict[str, float | None]:
+    return {} if at is None else {"saved_at": _wall(at, wall_offset)}
+
+
+def _read_saved_at(data: object) -> float | None:
+    """Return the wall clock's time of what was stored, None where it is not told."""
+    told = data.get("saved_at") if isinstance(data, dict) else None
+    return _optional(_monotonic, told, 0.0)
 
 
 def _wall(at: float | None, wall_offset: float) -> float | None:

@@ -109,8 +109,10 @@ class LedgerStore:
     async def _async_read(
         self, data: dict[str, Any], wall_offset: float
     ) -> tuple[Snapshot, list[str]]:
+        now = self._hass.loop.time()
+
         def read() -> tuple[Snapshot, list[str]]:
-            return Snapshot.from_json(data, wall_offset=wall_offset)
+            return Snapshot.from_json(data, wall_offset=wall_offset, now=now)
 
         leases = data.get("leases") if isinstance(data, dict) else None
         if isinstance(leases, list) and len(leases) > _FEW:

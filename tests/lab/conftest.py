@@ -10,6 +10,7 @@ from . import requirements
 from .home import Home
 from .network import Network
 from .router import Router
+from .wall_clock import WallClock
 
 HERE = Path(__file__).parent
 
@@ -78,14 +79,23 @@ def quick() -> bool:
 
 
 @pytest.fixture(scope="module")
+def clock() -> WallClock | None:
+    """Home Assistant's own wall clock; a module may give it one."""
+    return None
+
+
+@pytest.fixture(scope="module")
 def running_home(
-    network: Network, quick: bool, tmp_path_factory: pytest.TempPathFactory
+    network: Network,
+    quick: bool,
+    clock: WallClock | None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Home]:
     """One Home Assistant in `lan` for all tests of a module."""
     pytest_socket._remove_restrictions()
     folder = tmp_path_factory.mktemp("home")
-    home = Home(network, folder / "config", quick=quick)
-    home.process.prepare()
+    home = Home(network, folder / "config", quick=quick, clock=clock)
+    home.prepare()
     yield home
     if home.process.is_running:
         home.stop()

@@ -6,6 +6,7 @@ here asks Home Assistant as a user or an automation does.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 import re
 import shutil
@@ -17,10 +18,11 @@ from tests.real_ha import ApiError, HomeAssistantApi, RealHomeAssistant
 from tests.real_ha.client import FlowKind, Json
 from tests.real_ha.process import INTEGRATION
 
-from . import traffic
+from . import traffic, wall_clock
 from .door import RECOVERY, Door, RouterEvents, state_of
 from .network import ROUTER_ADDRESS, Network, Place
 from .waiting import wait_until
+from .wall_clock import WallClock
 from .watching import Conversation, converse
 
 PORT = 8123
@@ -58,9 +60,20 @@ def quick_integration(folder: Path) -> Path:
 class Home:
     """One Home Assistant that comes and goes, and the one router it knows."""
 
-    def __init__(self, network: Network, config_dir: Path, *, quick: bool) -> None:
-        """Prepare it; `quick` makes it check the router and itself often."""
+    def __init__(
+        self,
+        network: Network,
+        config_dir: Path,
+        *,
+        quick: bool,
+        clock: WallClock | None = None,
+    ) -> None:
+        """Choose; `quick` makes it check the router and itself often.
+
+        With `clock` it has a wall clock of its own.
+        """
         self.network = network
+        self._clock = clock
         integration = INTEGRATION
         if quick:
             integration = quick_integration(config_dir.with_name("quick"))
@@ -68,6 +81,7 @@ class Home:
             config_dir,
             port=PORT,
             network_prefix=("ip", "netns", "exec", network.namespace("lan")),
+            environment=None if clock is None else clock.environment,
             integration=integration,
             debug=True,
         )
@@ -83,6 +97,15 @@ class Home:
 
     # The process
 
+    def prepare(self) -> None:
+        """Fill its configuration folder."""
+        if self._clock is not None:
+            # A token is of no use before the time when it was made.
+            self._clock.set(timedelta(days=-2))
+        self.process.prepare()
+        if self._clock is not None:
+            self._clock.set(timedelta(0))
+
     def start(self) -> None:
         """Start it and wait until it is up."""
         # After a power cut Home Assistant may name entities anew.
@@ -97,6 +120,7 @@ class Home:
     def kill(self) -> None:
         """End it as a power cut does; `wait_until_saved` before, or forwards are lost."""
         self.process.kill()
+        self._clean_up()
 
     def wait_until_saved(self) -> None:
         """Wait until Home Assistant has written the definitions, which it does late."""
@@ -110,6 +134,11 @@ class Home:
     def stop(self) -> None:
         """End it as its user does."""
         self.process.stop()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        if self._clock is not None and self.process.pid is not None:
+            wall_clock.forget(self.process.pid)
 
     def log(self) -> str:
         """What it has printed since `begin`."""

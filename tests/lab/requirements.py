@@ -11,6 +11,7 @@ TOOLS = {
     "nft": "nftables",
     "conntrack": "conntrack",
     "dnsmasq": "dnsmasq-base",
+    "faketime": "faketime",
     "miniupnpd": "miniupnpd and miniupnpd-nftables",
 }
 

@@ -147,6 +147,11 @@ class RealHomeAssistant:
         return self._process.poll() if self._process else None
 
     @property
+    def pid(self) -> int | None:
+        """The process that was started last; None before the first start."""
+        return self._process.pid if self._process else None
+
+    @property
     def is_running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
@@ -192,7 +197,11 @@ class RealHomeAssistant:
         if host:
             command += ["--host", host]
         return subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, text=True
+            command,
+            check=True,
+            env=os.environ | self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
         ).stdout
 
     def start(self) -> None:
