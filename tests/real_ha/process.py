@@ -84,7 +84,8 @@ class RealHomeAssistant:
     `network_prefix` is put before the command, as `["ip", "netns", "exec", NAME]`: the
     process then listens on every address of that namespace, and `api` reaches it
     through a Unix socket. Without it, it listens on 127.0.0.1 alone.
-    `configuration` is YAML that is added to configuration.yaml.
+    `configuration` is YAML that is added to configuration.yaml. With None for
+    `integration` there is none until somebody installs it.
     As a context manager: prepared, started and up; stopped at the end.
     """
 
@@ -96,7 +97,7 @@ class RealHomeAssistant:
         python: Path = PYTHON,
         network_prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
-        integration: Path = INTEGRATION,
+        integration: Path | None = INTEGRATION,
         configuration: str = "",
         user: str = "demo",
         password: str = "demo",
@@ -184,6 +185,8 @@ class RealHomeAssistant:
         return self._token
 
     def _link_integration(self) -> None:
+        if self._integration is None:
+            return
         link = self.config_dir / "custom_components" / self._integration.name
         link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)
