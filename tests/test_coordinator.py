@@ -49,8 +49,8 @@ def define(house: House, new: Forward) -> str:
     return subentry.subentry_id
 
 
-def occupy(house: House, port: int = 8123) -> None:
-    """Let another device have an external port already."""
+def occupy(house: House, port: int = 8123, *, seconds: int = 86400) -> None:
+    """Let another device have an external port already, for so many seconds."""
     house.router.core._state.table.put(
         RouterMapping(
             protocol=6,
@@ -59,8 +59,8 @@ def occupy(house: House, port: int = 8123) -> None:
             external_address=IPv4Address("203.0.113.5"),
             external_port=port,
             nonce=b"somebody's..",
-            lifetime=86400,
-            expires_at=house.now() + 86400,
+            lifetime=seconds,
+            expires_at=house.now() + seconds,
             client=(IPv4Address("192.0.2.50"), 5000),
         )
     )
