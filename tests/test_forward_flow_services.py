@@ -1,6 +1,7 @@
 """The subentry flow proposes services, warns of dangerous ones, and says what came out."""
 
 import asyncio
+import socket
 from typing import Any
 
 from homeassistant.components.http import ApiConfig
@@ -11,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pcp.forward import Forward
 from custom_components.pcp.listening import async_listens
-from custom_components.pcp.proposals import dangers, services
+from custom_components.pcp.proposals import _DANGEROUS, dangers, services
 from tests.simulated_router import SimulatedRouter
 
 from .glue import EXTERNAL_ADDRESS, external_ports, schema_of
@@ -149,6 +150,52 @@ def test_every_port_of_a_range_is_looked_at() -> None:
     assert list(dangers(Forward.parse(data | {"port_count": 5}))) == []
 
 
+@pytest.mark.parametrize(
+    ("port", "tcp", "udp"),
+    [
+        (21, "FTP", None),
+        (22, None, None),
+        (23, "Telnet", None),
+        (53, "DNS", "DNS"),
+        (139, "NetBIOS", None),
+        (161, None, "SNMP"),
+        (445, "SMB", None),
+        (502, "Modbus", None),
+        (554, "RTSP", "RTSP"),
+        (1883, "MQTT", None),
+        (2375, "Docker", None),
+        (3306, "MySQL / MariaDB", None),
+        (3389, "RDP", "RDP"),
+        (5432, "PostgreSQL", None),
+        (5901, "VNC", None),
+        (6379, "Redis", None),
+        (27017, "MongoDB", None),
+        (47808, None, "BACnet/IP"),
+        (8883, None, None),
+        (51820, None, None),
+    ],
+)
+def test_dangers_by_protocol(port: int, tcp: str | None, udp: str | None) -> None:
+    """What speaks TCP only is no danger over UDP, and the other way round."""
+
+    def told(protocol: str) -> list[str]:
+        data = {"name": "It", "protocol": protocol, "internal_port": port}
+        return list(dangers(Forward.parse(data)))
+
+    assert told("tcp") == ([tcp] if tcp else [])
+    assert told("udp") == ([udp] if udp else [])
+    assert told("tcp_udp") == list(dict.fromkeys(filter(None, (tcp, udp))))
+
+
+def test_what_is_proposed_is_not_dangerous() -> None:
+    """Nobody is offered what he is then warned of; the table has no slips."""
+    for service in services(8123).values():
+        assert not dangers(Forward.parse(service.as_data())), service
+    rows = [(first, last) for first, last, _, _ in _DANGEROUS]
+    assert all(0 < first <= last <= 65535 for first, last in rows)
+    assert len(set(rows)) == len(rows)
+
+
 async def test_home_assistant_in_the_clear_is_asked_twice(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
@@ -172,6 +219,14 @@ async def serve(address: str, port: int) -> asyncio.Server:
     )
 
 
+def free_port() -> int:
+    """Return a port on which nothing listens, on no address of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 async def test_the_end_tells_where_it_is_reached(
     hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
 ) -> None:
@@ -189,14 +244,16 @@ async def test_the_end_tells_that_nothing_listens(
     hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
 ) -> None:
     """The door is open, but nobody is at home; and then somebody is."""
-    result = await add(hass, entry, GAME)
+    port = free_port()
+    result = await add(hass, entry, GAME | {"internal_port": port})
     assert result["description"] == "unanswered"
     placeholders = result["description_placeholders"]
     assert placeholders is not None
-    assert placeholders["internal_port"] == "8123"
-    server = await serve(placeholders["internal_address"], 8124)
+    assert placeholders["internal_port"] == str(port)
+    port = free_port()
+    server = await serve(placeholders["internal_address"], port)
     async with server:
-        result = await add(hass, entry, GAME | {"internal_port": 8124})
+        result = await add(hass, entry, GAME | {"internal_port": port})
     assert result["description"] == "opened"
 
 
