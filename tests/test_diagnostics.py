@@ -79,6 +79,13 @@ def test_addresses_of_the_internet_are_redacted_wherever_they_are(
     }
 
 
+def test_addresses_within_a_text_are_redacted() -> None:
+    """As in the name of a router that nobody has given a name."""
+    assert _redact("Router (2a00:1450::1)") == f"Router ({REDACTED})"
+    assert _redact("Router (192.168.1.1)") == "Router (192.168.1.1)"
+    assert _redact("to 8.8.8.0/24, face/ab: 1.2") == f"to {REDACTED}, face/ab: 1.2"
+
+
 @pytest.mark.parametrize("value", ["192.168.1.1", "fe80::1", "Game", 8123, None, ""])
 def test_the_rest_is_kept(value: object) -> None:
     """Addresses at home, names and numbers are what helps."""

@@ -83,6 +83,25 @@ async def test_silence(house: House, told: list[str]) -> None:
     assert told[1:] == ["Game is not open: the router does not answer"]
 
 
+async def test_an_address_that_is_not_told(
+    hass: HomeAssistant, told: list[str]
+) -> None:
+    """A forward may be open, or in part, and nobody knows at which address."""
+    switch = er.async_get(hass).async_get_or_create("switch", "pcp", "game")
+    for status in ("open", "partly_open", "closed"):
+        hass.bus.async_fire(
+            EVENT_FORWARD,
+            {
+                "entity_id": switch.entity_id,
+                "name": "Game",
+                "status": status,
+                "external_address": None,
+            },
+        )
+    await hass.async_block_till_done()
+    assert told == ["Game opened", "Game opened in part", "Game closed"]
+
+
 def test_every_news_has_words() -> None:
     """What is told on the bus, the logbook can say."""
     assert set(_MESSAGES) == _NEWS

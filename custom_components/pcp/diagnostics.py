@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
+import re
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED
@@ -24,6 +25,8 @@ TO_REDACT = {
     "udn",
     "unique_id",
 }
+# What an address or a network may look like, alone or within a text.
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:/]{3,}")
 # RFC 6052: the NAT64 prefix that everybody may use tells nothing of anybody.
 WELL_KNOWN_PREFIX = IPv6Network("64:ff9b::/96")
 
@@ -44,7 +47,10 @@ async def async_get_config_entry_diagnostics(
 
 
 def _redact(value: Any) -> Any:
-    """Redact by key, and every address that is valid beyond the home by its value."""
+    """Redact by key, and every address that is valid beyond the home by its value.
+
+    Also one within a text: a router is called by its address until it gets a name.
+    """
     match value:
         case Mapping():
             return {
@@ -58,7 +64,9 @@ def _redact(value: Any) -> Any:
         case IPv4Address() | IPv6Address():
             return _redact(str(value))
         case str():
-            return REDACTED if _is_global(value) else value
+            return _ADDRESS.sub(
+                lambda found: REDACTED if _is_global(found[0]) else found[0], value
+            )
         case _:
             return value
 

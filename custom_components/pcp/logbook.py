@@ -14,12 +14,14 @@ from .const import DOMAIN, EVENT_FORWARD
 from .forward import ForwardStatus
 
 _MESSAGES = {
-    ForwardStatus.OPEN: "opened at {external_address}",
-    ForwardStatus.PARTLY_OPEN: "opened in part, at {external_address}",
+    ForwardStatus.OPEN: "opened",
+    ForwardStatus.PARTLY_OPEN: "opened in part",
     ForwardStatus.CLOSED: "closed",
     ForwardStatus.REFUSED: "is refused by the router",
     ForwardStatus.UNREACHABLE: "is not open: the router does not answer",
 }
+# Told with where the forward is reached.
+_AT = (ForwardStatus.OPEN, ForwardStatus.PARTLY_OPEN)
 
 
 @callback
@@ -31,10 +33,15 @@ def async_describe_events(
 
     @callback
     def async_describe_forward(event: Event) -> dict[str, Any]:
-        message = _MESSAGES[ForwardStatus(event.data["status"])]
+        status = ForwardStatus(event.data["status"])
+        address = event.data["external_address"]
+        message = _MESSAGES[status]
+        # A router may open a port and not tell at which address.
+        if address and status in _AT:
+            message += f" at {address}"
         return {
             LOGBOOK_ENTRY_NAME: event.data["name"],
-            LOGBOOK_ENTRY_MESSAGE: message.format_map(event.data),
+            LOGBOOK_ENTRY_MESSAGE: message,
             LOGBOOK_ENTRY_ENTITY_ID: event.data["entity_id"],
         }
 
