@@ -55,6 +55,20 @@ async def test_moving_closes_on_the_old_server_first(
     assert counts == (house.count(), len(other_router.requests))
 
 
+async def test_moving_away_from_a_nat(
+    house: House, other_router: SimulatedRouter
+) -> None:
+    """What was told of the old router is not told of the new one."""
+    house.router.change_external_address("100.64.0.7")
+    await house.set_up()
+    await house.add()
+    assert house.issues() == ["carrier_grade_nat"]
+    other_router.silence()
+    await house.finish(house.coordinator.async_move_to(other_router.address))
+    await house.settle()
+    assert house.issues() == []
+
+
 async def test_moving_away_from_a_silent_router(
     house: House, other_router: SimulatedRouter
 ) -> None:

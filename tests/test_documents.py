@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*DOCUMENTS, *sorted(ROOT.glob("*.md"))]
+REPOSITORY = "https://github.com/ha-pcp/pcp/blob/main/"
+MY = "https://my.home-assistant.io/redirect/"
+
+# [text](where "title"), and not what stands between backquotes.
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 
 # `tests/test_snapshot.py::test_name` or `client/keeper.py::Keeper.want`.
 _REFERENCE = re.compile(r"`([\w/.-]+\.py)::([\w.]+)`")
@@ -74,6 +82,78 @@ def test_what_a_document_names_is_there(document: Path) -> None:
 def test_what_is_gone_is_seen(reference: str, is_there: bool) -> None:
     """The test above can fail."""
     assert lost_references(f"see `{reference}`") == ([] if is_there else [reference])
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names of the sections of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.*)$", _CODE.sub(_kept, text), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+def _kept(code: re.Match[str]) -> str:
+    """Return what of code stands in a heading: its words, but no blocks."""
+    return "" if code[0].startswith("```") else code[0]
+
+
+def broken_links(text: str, page: Path) -> list[str]:
+    """Return the links of a page that lead to nothing of ours."""
+    links = _LINK.findall(_CODE.sub("", text))
+    return [link for link in links if not _leads_somewhere(link, page)]
+
+
+def _leads_somewhere(link: str, page: Path) -> bool:
+    if link.startswith(MY):
+        url = urlsplit(link)
+        query = dict(parse_qsl(url.query))
+        match url.path.split("/")[2]:
+            case "blueprint_import":
+                return _leads_somewhere(query["blueprint_url"], page)
+            case "config_flow_start":
+                return query == {"domain": "pcp"}
+            case "hacs_repository":
+                own = {"owner": "ha-pcp", "repository": "pcp"}
+                return query == own | {"category": "integration"}
+        return False
+    if link.startswith(REPOSITORY):
+        return (ROOT / link.removeprefix(REPOSITORY)).is_file()
+    if "://" in link:
+        return link.startswith("https://")
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    if not target.exists():
+        return False
+    return not anchor or anchor in anchors(target.read_text())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file, to a section of it, to a blueprint."""
+    assert broken_links(page.read_text(), page) == []
+
+
+def test_links_that_lead_nowhere_are_seen() -> None:
+    """The test above can fail."""
+    page = ROOT / "docs/routers.md"
+    good = ["#which-routers", "troubleshooting.md#refused", "../README.md"]
+    good.append(REPOSITORY + "blueprints/automation/pcp/renew_certificate.yaml")
+    bad = ["#gone", "gone.md", "troubleshooting.md#gone", REPOSITORY + "gone.yaml"]
+    bad += ["http://example.com", MY + "gone/?domain=pcp"]
+    bad.append(MY + "config_flow_start/?domain=gone")
+    text = " ".join(f"[it]({link})" for link in good + bad)
+    assert broken_links(text, page) == bad
+
+
+def test_every_blueprint_can_be_imported_from_the_documents() -> None:
+    """By one click."""
+    text = (ROOT / "docs/automations.md").read_text()
+    links = [link for link in _LINK.findall(text) if link.startswith(MY)]
+    imported = {dict(parse_qsl(urlsplit(it).query))["blueprint_url"] for it in links}
+    assert {Path(url).name for url in imported} == {
+        path.name for path in (ROOT / "blueprints").rglob("*.yaml")
+    }
 
 
 def test_security_is_held_by_tests() -> None:

@@ -401,6 +401,7 @@ def test_every_issue_has_a_text() -> None:
     """Repair issues have a title and a description; none is fixed by a flow."""
     assert set(TRANSLATIONS["issues"]) == {
         const.Issue.DOUBLE_NAT,
+        const.Issue.CARRIER_GRADE_NAT,
         const.Issue.STORE_LOST,
         const.Issue.STORE_DAMAGED,
         const.Issue.STORAGE_FAILED,

@@ -12,8 +12,12 @@ from custom_components.pcp.client.codec import ResultCode
 from custom_components.pcp.client.mapping import Refusal, RefusalReason
 from custom_components.pcp.const import DOMAIN, Issue
 from custom_components.pcp.errors import RefusedError, refusal_code
+from custom_components.pcp.issues import _PAGES, _REFUSED_PAGE, _REFUSED_PAGES
 
-TRANSLATIONS = Path(f"custom_components/{DOMAIN}/translations/en.json")
+from .test_documents import anchors
+
+ROOT = Path(__file__).parents[1]
+TRANSLATIONS = ROOT / f"custom_components/{DOMAIN}/translations/en.json"
 
 
 @cache
@@ -51,11 +55,21 @@ def test_there_is_no_issue_that_is_never_told() -> None:
     """Every text is somebody's."""
     assert set(texts()["issues"]) == {
         Issue.DOUBLE_NAT,
+        Issue.CARRIER_GRADE_NAT,
         Issue.STORE_LOST,
         Issue.STORE_DAMAGED,
         Issue.STORAGE_FAILED,
         *(f"{Issue.FORWARD_REFUSED}_{reason}" for reason in RefusalReason),
     }
+
+
+@pytest.mark.parametrize(
+    "page", {*_PAGES.values(), *_REFUSED_PAGES.values(), _REFUSED_PAGE}
+)
+def test_what_is_told_can_be_read_about(page: str) -> None:
+    """The section of the documents that "learn more" leads to is there."""
+    file, _, anchor = page.partition("#")
+    assert anchor in anchors((ROOT / "docs" / file).read_text())
 
 
 def test_a_code_has_its_name_where_it_has_one() -> None:

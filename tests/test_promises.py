@@ -18,6 +18,7 @@ from tests.simulated_router import PERSONALITIES
 
 from .glue import MAC, forward_data
 from .house import House, slow_disk
+from .test_coordinator import occupy
 
 pytest_plugins = ["tests.house_fixtures"]
 pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
@@ -337,30 +338,32 @@ async def test_6_without_forwards_there_is_a_check_only(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "reported"),
+    ("address", "told"),
     [
-        ("192.168.1.5", True),
-        ("10.0.0.5", True),
-        ("172.16.0.5", True),
-        ("100.64.0.7", True),
-        ("192.0.0.4", True),
-        ("203.0.113.5", False),
-        ("100.128.0.1", False),
+        ("192.168.1.5", "double_nat"),
+        ("10.0.0.5", "double_nat"),
+        ("172.16.0.5", "double_nat"),
+        ("169.254.7.7", "double_nat"),
+        ("100.64.0.7", "carrier_grade_nat"),
+        ("100.127.255.254", "carrier_grade_nat"),
+        ("192.0.0.4", "carrier_grade_nat"),
+        ("203.0.113.5", None),
+        ("100.128.0.1", None),
     ],
 )
 async def test_7_a_router_behind_another_is_told(
-    house: House, address: str, reported: bool
+    house: House, address: str, told: str | None
 ) -> None:
-    """A private or shared external address is double NAT or CGNAT."""
+    """A private external address is another router's, a shared one the provider's."""
     house.router.change_external_address(address)
     await house.set_up()
     await house.add()
     assert house.coordinator.data.router.external_ipv4 == address
-    assert house.coordinator.data.router.double_nat is reported
-    assert house.issues() == (["double_nat"] if reported else [])
-    if reported:
+    assert house.coordinator.data.router.double_nat is (told is not None)
+    assert house.issues() == ([told] if told else [])
+    if told:
         registry = ir.async_get(house.hass)
-        issue = registry.async_get_issue(DOMAIN, f"double_nat_{house.entry.entry_id}")
+        issue = registry.async_get_issue(DOMAIN, f"{told}_{house.entry.entry_id}")
         assert issue is not None
         assert issue.translation_placeholders == {
             "router": "Router",
@@ -369,6 +372,66 @@ async def test_7_a_router_behind_another_is_told(
         house.router.change_external_address("203.0.113.9")
         await house.wait(600)
         assert house.issues() == []
+
+
+async def test_7_one_nat_in_place_of_another(house: House) -> None:
+    """The other router is gone, and behind it was the provider's."""
+    house.router.change_external_address("192.168.178.20")
+    await house.set_up()
+    await house.add()
+    assert house.issues() == ["double_nat"]
+    house.router.change_external_address("100.64.0.7")
+    await house.wait(600)
+    assert house.issues() == ["carrier_grade_nat"]
+
+
+async def test_7_what_the_user_ignores_stays_ignored(house: House) -> None:
+    """While the router is silent its NAT is not over, nor told of again after it."""
+    house.router.change_external_address("100.64.0.7")
+    await house.set_up()
+    await house.add()
+    issue_id = f"carrier_grade_nat_{house.entry.entry_id}"
+    ir.async_ignore_issue(house.hass, DOMAIN, issue_id, True)
+    await house.stop()
+    house.router.silence()
+    await house.start()
+    await house.wait(4000)
+    assert not house.coordinator.data.router.reachable
+    house.router.unsilence()
+    await house.wait(600)
+    assert house.coordinator.data.router.double_nat
+    issue = ir.async_get(house.hass).async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.dismissed_version is not None
+
+
+async def test_7_home_assistant_in_a_bridged_container(house: House) -> None:
+    """The router sees another address than ours; told until it sees ours."""
+    await house.set_up()
+    forward_id = await house.add()
+    house.router.set_personality("bridged_docker")
+    house.router.reboot()
+    await house.until(lambda: house.status(forward_id) == "refused")
+    assert house.issues() == ["forward_refused_address_mismatch"]
+    house.router.set_personality(RFC)
+    await house.until(lambda: house.status(forward_id) == "open", within=86400)
+    assert house.issues() == []
+
+
+async def test_7_an_external_port_that_somebody_else_took(house: House) -> None:
+    """Told where only that port will do, until it is free again."""
+    await house.set_up()
+    forward_id = await house.add(exact_external_port=True)
+    house.router.reboot()
+    occupy(house, 8123, seconds=1000)
+    await house.until(lambda: house.status(forward_id) == "refused")
+    [issue] = house.issues()
+    assert issue in {
+        "forward_refused_external_port_taken",
+        "forward_refused_cannot_provide_external",
+    }
+    await house.until(lambda: house.status(forward_id) == "open", within=86400)
+    assert house.issues() == []
 
 
 @pytest.mark.parametrize(

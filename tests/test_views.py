@@ -11,7 +11,11 @@ from custom_components.pcp.client.mapping import Protocol
 from custom_components.pcp.client.peer import PeerKey, PeerWish
 from custom_components.pcp.diagnostics import _redact
 from custom_components.pcp.link import Link
-from custom_components.pcp.views import is_double_nat, link_diagnostics
+from custom_components.pcp.views import (
+    is_carrier_grade_nat,
+    is_double_nat,
+    link_diagnostics,
+)
 from tests.client.keeper_world import World
 from tests.client.scripted_server import CLIENT6, SERVER6, key_of, wish_of
 from tests.simulated_router import PERSONALITIES, RouterCore
@@ -39,6 +43,26 @@ REDACTED = "**REDACTED**"
 def test_double_nat(address: str | None, double_nat: bool | None) -> None:
     """Promise 7: private, shared and self-made addresses are not the Internet's."""
     assert is_double_nat(ip_address(address) if address else None) is double_nat
+
+
+@pytest.mark.parametrize(
+    ("address", "shared"),
+    [
+        ("100.63.255.255", False),
+        ("100.64.0.0", True),
+        ("100.127.255.255", True),
+        ("100.128.0.0", False),
+        ("192.0.0.0", True),
+        ("192.0.0.8", False),
+        ("10.0.0.1", False),
+        ("203.0.113.5", False),
+        ("2001:db8::1", None),
+        (None, None),
+    ],
+)
+def test_carrier_grade_nat(address: str | None, shared: bool | None) -> None:
+    """RFC 6598, RFC 7335: what a provider shares is not another router of ours."""
+    assert is_carrier_grade_nat(ip_address(address) if address else None) is shared
 
 
 def diagnose(world: World) -> dict[str, Any]:

@@ -47,3 +47,4 @@ class Issue(StrEnum):
     STORE_DAMAGED = "store_damaged"
     STORAGE_FAILED = "storage_failed"
     DOUBLE_NAT = "double_nat"
+    CARRIER_GRADE_NAT = "carrier_grade_nat"

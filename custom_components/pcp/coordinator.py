@@ -143,6 +143,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         """
         # Whose MAC address it is will be told when the entry is.
         self._mac = None
+        issues.async_forget_nat(self.hass, self.config_entry)
         await self._engine.async_move_to(host)
 
     async def async_follow_entry(self) -> None:
@@ -155,8 +156,10 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         (host, mac), known = (data[CONF_HOST], data.get(CONF_MAC)), self._mac
         self._mac = mac
         if host != self._where.host:
+            issues.async_forget_nat(self.hass, self.config_entry)
             await self._engine.async_move_to(host)
         elif mac != known and None not in (mac, known):
+            issues.async_forget_nat(self.hass, self.config_entry)
             await self._engine.async_start_anew()
 
     # Deliberate acts.

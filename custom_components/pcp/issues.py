@@ -3,11 +3,27 @@
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.loader import async_get_loaded_integration
 
+from .client.mapping import RefusalReason
 from .const import DOMAIN, Issue
 from .errors import refusal_code
 from .forward import ForwardStatus
 from .views import ForwardView, RouterView
+
+# Where the documents say what to do.
+_PAGES = {
+    Issue.DOUBLE_NAT: "routers.md#two-routers-one-behind-the-other",
+    Issue.CARRIER_GRADE_NAT: "routers.md#carrier-grade-nat",
+    Issue.STORE_LOST: "troubleshooting.md#the-storage",
+    Issue.STORE_DAMAGED: "troubleshooting.md#the-storage",
+    Issue.STORAGE_FAILED: "troubleshooting.md#the-storage",
+}
+_REFUSED_PAGE = "troubleshooting.md#refused"
+_REFUSED_PAGES = {
+    RefusalReason.NOT_AUTHORIZED: "routers.md#which-routers",
+    RefusalReason.ADDRESS_MISMATCH: "routers.md#docker-virtual-machines",
+}
 
 # The router has not said yet whether it still refuses.
 _UNDECIDED = (ForwardStatus.OPENING, ForwardStatus.UNREACHABLE)
@@ -17,10 +33,12 @@ def async_look_at_forward(hass: HomeAssistant, forward: ForwardView) -> None:
     """Tell of a wanted forward that the router refuses, until it does not."""
     issue_id = f"{Issue.FORWARD_REFUSED}_{forward.forward_id}"
     if forward.wanted and forward.refusal is not None:
-        _warn(
+        reason = forward.refusal.reason
+        _tell(
             hass,
             issue_id,
-            f"{Issue.FORWARD_REFUSED}_{forward.refusal.reason}",
+            f"{Issue.FORWARD_REFUSED}_{reason}",
+            page=_REFUSED_PAGES.get(reason, _REFUSED_PAGE),
             name=forward.name,
             code=refusal_code(forward.refusal),
         )
@@ -36,18 +54,37 @@ def async_forget_forward(hass: HomeAssistant, forward_id: str) -> None:
 def async_look_at_router(
     hass: HomeAssistant, entry: ConfigEntry, router: RouterView
 ) -> None:
-    """Tell of a router that is behind another one, until it is not."""
-    issue_id = f"{Issue.DOUBLE_NAT}_{entry.entry_id}"
+    """Tell of a router that is behind another NAT, and behind whose, until it is not.
+
+    While its address is unknown it has not said that it is over.
+    """
+    if router.double_nat is None:
+        return
+    told = None
     if router.double_nat:
-        _warn(
+        shared = router.carrier_grade_nat
+        told = Issue.CARRIER_GRADE_NAT if shared else Issue.DOUBLE_NAT
+    for issue in (Issue.DOUBLE_NAT, Issue.CARRIER_GRADE_NAT):
+        issue_id = f"{issue}_{entry.entry_id}"
+        if issue is not told:
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
+            continue
+        _tell(
             hass,
             issue_id,
-            Issue.DOUBLE_NAT,
+            issue,
+            page=_PAGES[issue],
+            # The forwards do what they can: it is where they are.
+            severity=ir.IssueSeverity.WARNING,
             router=entry.title,
             external_address=router.external_ipv4 or "",
         )
-    else:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+def async_forget_nat(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Remove what was told of a router in whose place there is another one."""
+    for issue in (Issue.DOUBLE_NAT, Issue.CARRIER_GRADE_NAT):
+        ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
 
 
 def async_tell_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
@@ -77,18 +114,33 @@ def async_look_at_storage(
 
 
 def _tell_of_store(hass: HomeAssistant, entry: ConfigEntry, issue: Issue) -> None:
-    _warn(hass, f"{issue}_{entry.entry_id}", issue, router=entry.title)
+    _tell(
+        hass,
+        f"{issue}_{entry.entry_id}",
+        issue,
+        page=_PAGES[issue],
+        router=entry.title,
+    )
 
 
-def _warn(
-    hass: HomeAssistant, issue_id: str, translation_key: str, **placeholders: str
+def _tell(
+    hass: HomeAssistant,
+    issue_id: str,
+    translation_key: str,
+    *,
+    page: str,
+    severity: ir.IssueSeverity = ir.IssueSeverity.ERROR,
+    **placeholders: str,
 ) -> None:
+    """Tell that something does not work now, unless the severity says less."""
+    documentation = async_get_loaded_integration(hass, DOMAIN).documentation
     ir.async_create_issue(
         hass,
         DOMAIN,
         issue_id,
         is_fixable=False,
-        severity=ir.IssueSeverity.WARNING,
+        learn_more_url=f"{documentation}/blob/main/docs/{page}",
+        severity=severity,
         translation_key=translation_key,
         translation_placeholders=placeholders,
     )
@@ -96,12 +148,8 @@ def _warn(
 
 def async_forget_router(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Remove what was told of a router that is no more, or not used any more."""
-    for issue in (
-        Issue.DOUBLE_NAT,
-        Issue.STORE_LOST,
-        Issue.STORE_DAMAGED,
-        Issue.STORAGE_FAILED,
-    ):
+    async_forget_nat(hass, entry)
+    for issue in (Issue.STORE_LOST, Issue.STORE_DAMAGED, Issue.STORAGE_FAILED):
         ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
     for forward_id in entry.subentries:
         async_forget_forward(hass, forward_id)

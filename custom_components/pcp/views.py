@@ -18,15 +18,21 @@ from .link import Link
 from .links import Links
 from .standing import Standing
 
-# An external address out of these is another router's, or the provider's, inside.
-_NOT_EXTERNAL = tuple(
+# An external address out of these is another router's inside,
+_PRIVATE = tuple(
     IPv4Network(network)
     for network in (
         "10.0.0.0/8",
         "172.16.0.0/12",
         "192.168.0.0/16",
-        "100.64.0.0/10",  # RFC 6598: carrier-grade NAT
         "169.254.0.0/16",  # RFC 3927: nobody gave it an address
+    )
+)
+# and out of these the provider's.
+_SHARED = tuple(
+    IPv4Network(network)
+    for network in (
+        "100.64.0.0/10",  # RFC 6598: carrier-grade NAT
         "192.0.0.0/29",  # RFC 7335: the inside of DS-Lite
     )
 )
@@ -86,6 +92,9 @@ class RouterView:
     double_nat: bool | None = None
     """Whether the external IPv4 address is no public one; None while unknown."""
 
+    carrier_grade_nat: bool | None = None
+    """Whether it is one that a provider shares among customers; likewise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PcpData:
@@ -110,14 +119,24 @@ def router_view(links: Links, clock: Clock) -> RouterView:
         started_at=clock.wall(first.started_at),
         reachable=any(view.reachable for view in views.values()),
         double_nat=is_double_nat(addresses.get(4)),
+        carrier_grade_nat=is_carrier_grade_nat(addresses.get(4)),
     )
 
 
 def is_double_nat(address: IPAddress | None) -> bool | None:
     """Tell whether an external address is another NAT's inside; None while unknown."""
+    return _is_in(address, _PRIVATE + _SHARED)
+
+
+def is_carrier_grade_nat(address: IPAddress | None) -> bool | None:
+    """Tell whether that other NAT is the provider's; None while unknown."""
+    return _is_in(address, _SHARED)
+
+
+def _is_in(address: IPAddress | None, networks: tuple[IPv4Network, ...]) -> bool | None:
     if not isinstance(address, IPv4Address):
         return None
-    return any(address in network for network in _NOT_EXTERNAL)
+    return any(address in network for network in networks)
 
 
 def forward_view(forward_id: str, standing: Standing, clock: Clock) -> ForwardView:
