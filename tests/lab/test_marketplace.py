@@ -5,6 +5,7 @@ of its own for /etc/hosts, and trusts the authority that vouches for the stand-i
 """
 
 from collections.abc import Callable, Iterator
+import json
 from pathlib import Path
 import shlex
 import socket
@@ -17,7 +18,7 @@ import pytest
 
 from tests.real_ha import ApiError, RealHomeAssistant
 from tests.real_ha.client import FlowKind, Json
-from tests.real_ha.process import PYTHON, ROOT
+from tests.real_ha.process import INTEGRATION, PYTHON, ROOT
 
 from . import certificates, repository_host
 from .home import PORT, Home
@@ -173,7 +174,8 @@ def test_as_a_repository_of_its_own(start: Start) -> None:
     home = start(listed=False)
     home.api.command("marketplace/warning/accept")
     connect_github(home)
-    address = "https://github.com/ha-pcp/pcp"
+    manifest = json.loads((INTEGRATION / "manifest.json").read_text())
+    address = manifest["documentation"]
     detected = home.api.command("marketplace/repositories/detect", repository=address)
     assert detected == {"categories": ["integration"]}
     home.api.command(
