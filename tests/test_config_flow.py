@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
+import math
 from typing import Any
 from unittest.mock import patch
 
@@ -15,7 +16,7 @@ from homeassistant.config_entries import (
     FlowType,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.selector import TextSelector
 from homeassistant.helpers.service_info.ssdp import SsdpServiceInfo
 import pytest
@@ -326,11 +327,33 @@ async def test_a_discovered_router_is_added_when_confirmed(
 
     result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["title"] == name
+    # Its address may change, and would be in the name of every entity.
+    assert result["title"] == "Box 7590"
     assert result["data"] == {"host": ROUTER_HOST, "mac": MAC, "udn": UDN}
     assert result["result"].unique_id == MAC
     assert set(maps_asked(router)) <= {0}
     assert external_ports(router) == []
+
+
+@pytest.mark.parametrize(
+    ("friendly_name", "title"),
+    [
+        ("Box\n7590\a", "Box 7590"),
+        ("x" * 1_000_000, "x" * 100),
+        ("\N{ZERO WIDTH SPACE}", f"Router ({ROUTER_HOST})"),
+        (None, f"Router ({ROUTER_HOST})"),
+    ],
+)
+async def test_what_a_router_calls_itself(
+    hass: HomeAssistant,
+    router: SimulatedRouter,
+    friendly_name: str | None,
+    title: str,
+) -> None:
+    """Anybody in the network may say anything: it becomes one line of text."""
+    form = await discover(hass, upnp={"friendlyName": friendly_name})
+    result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+    assert result["title"] == title
 
 
 async def test_a_discovered_router_without_a_mac_is_known_by_its_udn(
@@ -626,14 +649,19 @@ async def test_options_have_their_defaults_and_are_stored(
     await hass.async_block_till_done()
 
 
-@pytest.mark.parametrize("lease_time", [119, 86401])
+@pytest.mark.parametrize(
+    "lease_time", [119, 86401, 600.5, -1, 1e30, math.nan, math.inf]
+)
 async def test_lease_time_has_bounds(
-    hass: HomeAssistant, entry: MockConfigEntry, lease_time: int
+    hass: HomeAssistant, entry: MockConfigEntry, lease_time: float
 ) -> None:
-    """The contract: 120 to 86400 seconds."""
+    """120 to 86400 whole seconds; anything else is told at the field, and kept there."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    with pytest.raises(InvalidData):
-        await hass.config_entries.options.async_configure(
-            form["flow_id"],
-            {"lease_time": lease_time, "third_party": False, "anycast": False},
-        )
+    form = await hass.config_entries.options.async_configure(
+        form["flow_id"],
+        {"lease_time": lease_time, "third_party": True, "anycast": False},
+    )
+    assert form["errors"] == {"lease_time": "invalid_lease_time"}
+    shown = {str(key): key.description for key in schema_of(form).schema}
+    assert shown["third_party"] == {"suggested_value": True}
+    assert dict(entry.options) == {}

@@ -95,12 +95,20 @@ def test_an_empty_text_is_the_default(field: str) -> None:
         "two\nlines",
         "bell\a",
         "\N{RIGHT-TO-LEFT OVERRIDE}nam",
+        "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH JOINER}\N{WORD JOINER}",
+        "\N{IDEOGRAPHIC SPACE}",
         "x" * (MAX_NAME_LENGTH + 1),
     ],
 )
 def test_a_name_is_one_line_of_text(name: object) -> None:
     """A name has 1 to 100 characters that can be seen."""
     assert error_of(name=name) == ("invalid_name", "name")
+
+
+@pytest.mark.parametrize("name", ["\N{VIDEO GAME}", "خادم", "<b>", "{{ 1 }}", "-1"])
+def test_an_odd_name_is_a_name(name: str) -> None:
+    """Whatever can be seen on one line."""
+    assert forward(name=name).name == name
 
 
 def test_a_name_is_stripped() -> None:
@@ -118,6 +126,7 @@ def test_a_name_is_stripped() -> None:
         (" Game ", "Game"),
         ("two\nlines", "two lines"),
         ("", "Forward"),
+        ("\N{ZERO WIDTH SPACE}", "Forward"),
         ("x" * 200, "x" * MAX_NAME_LENGTH),
     ],
 )
@@ -187,6 +196,27 @@ def test_a_range_ends_with_the_port_space() -> None:
     assert error_of(external_port=65535, port_count=2) == (
         "port_range",
         "external_port",
+    )
+
+
+@pytest.mark.parametrize("value", [True, "True", " on ", "yes", "1"])
+def test_yes(value: object) -> None:
+    """Also what templates make of it."""
+    assert forward(exact_external_port=value).exact_external_port
+
+
+@pytest.mark.parametrize("value", [None, False, "False", "off", "no", "0"])
+def test_no(value: object) -> None:
+    """Also what templates make of it, and nothing at all."""
+    assert not forward(exact_external_port=value).exact_external_port
+
+
+@pytest.mark.parametrize("value", ["", "perhaps", 1, 1.0, [True], {}])
+def test_neither_yes_nor_no(value: object) -> None:
+    """It is asked again."""
+    assert error_of(exact_external_port=value) == (
+        "invalid_exact_external_port",
+        "exact_external_port",
     )
 
 

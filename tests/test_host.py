@@ -44,6 +44,28 @@ def test_a_host_is_kept_in_one_form(text: str, host: str) -> None:
     assert normal_host(text) == host
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("x" * 64, f"{'x' * 60}." * 5, "x" * 1_000_000),
+        *("two words", "<b>", "http://router.lan/", "a\0b", "a\nb", "a..b", "{{ x }}"),
+        *("12", "10.1", "\N{VIDEO GAME}"),
+    ],
+)
+async def test_what_is_no_name_is_not_looked_up(host: str) -> None:
+    """RFC 1035 2.3.4: labels of 63 octets, 253 in all; and nothing but a name."""
+    with _names([("192.168.1.1", 0)]) as look_up, pytest.raises(ValueError):
+        await async_resolve(host)
+    look_up.assert_not_called()
+
+
+@pytest.mark.parametrize("host", ["router", "my-router.lan.", "rou_ter", "маршрут.рф"])
+async def test_what_is_a_name_is_looked_up(host: str) -> None:
+    """In the letters of all languages."""
+    with _names([("192.168.1.1", 0)]):
+        assert await async_resolve(host) == (ip_address("192.168.1.1"),)
+
+
 @pytest.mark.parametrize("host", ["192.168.1.1", "2001:db8::1", "fe80::1%lo"])
 async def test_an_address_is_itself(host: str) -> None:
     """Nothing is looked up for an address."""

@@ -57,6 +57,7 @@ FORWARD_ERRORS = {
     "both_with_target",
     "family_mismatch",
     "invalid_address",
+    "invalid_exact_external_port",
     "invalid_external_port",
     "invalid_ip_version",
     "invalid_name",

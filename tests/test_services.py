@@ -272,10 +272,11 @@ async def test_a_router_must_be_there_and_loaded(
     stranger = MockConfigEntry(domain="other")
     stranger.add_to_hass(hass)
     data = {"name": "Game", "internal_port": 8123}
-    for entry_id in ("nonsense", stranger.entry_id):
+    entry_ids: list[Any] = ["nonsense", stranger.entry_id, [], {}]
+    for entry_id in entry_ids:
         assert await refused(
             hass, "add_forward", data | {"config_entry_id": entry_id}
-        ) == ("unknown_router", {"config_entry_id": entry_id})
+        ) == ("unknown_router", {"config_entry_id": str(entry_id)})
 
     await hass.config_entries.async_unload(entry.entry_id)
     not_loaded = ("not_loaded", {"router": entry.title})
@@ -332,6 +333,9 @@ async def test_remove_needs_to_know_which_forward(
             "unknown_forward",
             {"forward": "nonsense"},
         )
+    # An error does not say a megabyte again.
+    _, told = await refused(hass, "remove_forward", {"name": "x" * 1_000_000})
+    assert told == {"forward": "x" * 99 + "…"}
     assert list(entry.subentries) == [forward["forward_id"]]
 
 

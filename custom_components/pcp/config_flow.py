@@ -34,6 +34,7 @@ import voluptuous as vol
 from .client.discovery import find_servers
 from .const import CONF_UDN, DOMAIN, SUBENTRY_FORWARD
 from .coordinator import PcpConfigEntry
+from .fields import as_name
 from .forward_flow import ForwardSubentryFlow
 from .options_flow import PcpOptionsFlow
 from .router import Router, RouterError, async_find_router, default_title
@@ -48,6 +49,7 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
     _found: list[str] | None = None
     _router: Router
     _title: str
+    _shown: str
 
     @staticmethod
     @callback
@@ -110,9 +112,11 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
         self._abort_if_known(router)
         await self._async_identify(router.unique_id)
         self._router = router
-        name = discovery_info.upnp.get(ATTR_UPNP_FRIENDLY_NAME)
-        self._title = f"{name} ({host})" if name else default_title(host)
-        self.context["title_placeholders"] = {"name": self._title}
+        self._title = self._shown = default_title(host)
+        # Anybody in the network may say anything.
+        if name := as_name(discovery_info.upnp.get(ATTR_UPNP_FRIENDLY_NAME) or "", ""):
+            self._title, self._shown = name, f"{name} ({host})"
+        self.context["title_placeholders"] = {"name": self._shown}
         return await self.async_step_discovery_confirm()
 
     async def async_step_discovery_confirm(
@@ -127,7 +131,7 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
             )
         return self.async_show_form(
             step_id="discovery_confirm",
-            description_placeholders={"name": self._title},
+            description_placeholders={"name": self._shown},
         )
 
     async def async_step_reconfigure(

@@ -34,6 +34,11 @@ MAX_ALLOWED_SOURCES = 32
 # What turns the direction of a text, and can make a name look like another one.
 _TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
+# What stands for yes and no in Home Assistant's configuration.
+_WORDS = dict.fromkeys(("true", "yes", "on", "enable", "1"), True) | dict.fromkeys(
+    ("false", "no", "off", "disable", "0"), False
+)
+
 
 class ForwardProtocol(StrEnum):
     """The protocols of a forward, as the user chooses them."""
@@ -90,18 +95,24 @@ def parse_name(value: object) -> str:
     is_plain = name.isascii() and name.isprintable()
     if not is_plain and any(map(_breaks_the_line, name)):
         raise ForwardError("invalid_name", CONF_NAME)
-    if not name or len(name) > MAX_NAME_LENGTH:
+    if not any(map(_can_be_seen, name)) or len(name) > MAX_NAME_LENGTH:
         raise ForwardError("invalid_name", CONF_NAME)
     return name
 
 
-def as_name(title: str) -> str:
-    """Return what to call a forward whose title Home Assistant has let through."""
+def as_name(title: str, default: str = "Forward") -> str:
+    """Return what to call something whose title somebody else has let through."""
     try:
         return parse_name(title)
     except ForwardError:
         kept = (" " if _breaks_the_line(letter) else letter for letter in title)
-        return " ".join("".join(kept).split())[:MAX_NAME_LENGTH] or "Forward"
+        name = " ".join("".join(kept).split())[:MAX_NAME_LENGTH]
+        return name if any(map(_can_be_seen, name)) else default
+
+
+def _can_be_seen(letter: str) -> bool:
+    """Tell whether a character is more than a space or a joiner of others."""
+    return unicodedata.category(letter) not in {"Zs", "Cf", "Mn"}
 
 
 def _breaks_the_line(letter: str) -> bool:
@@ -114,7 +125,7 @@ def _breaks_the_line(letter: str) -> bool:
 
 def parse_port(value: object, field: str, *, key: str = "invalid_port") -> int:
     """Return a port, 1 to 65535; `key` is the text for what is none."""
-    number = _whole_number(value)
+    number = whole_number(value)
     if number is None or not 1 <= number <= 65535:
         raise ForwardError(key, field)
     return number
@@ -129,10 +140,23 @@ def parse_external_port(value: object) -> int | None:
 
 def parse_port_count(value: object) -> int:
     """Return how many ports, 1 where nothing is told."""
-    number = 1 if value is None else _whole_number(value)
+    number = 1 if value is None else whole_number(value)
     if number is None or not 1 <= number <= MAX_PORT_COUNT:
         raise ForwardError("invalid_port_count", CONF_PORT_COUNT)
     return number
+
+
+def parse_exact_external_port(value: object) -> bool:
+    """Return yes or no, no where nothing is told; also from what templates make."""
+    match value:
+        case None:
+            return False
+        case bool():
+            return value
+        case str() if (word := value.strip().lower()) in _WORDS:
+            return _WORDS[word]
+        case _:
+            raise ForwardError("invalid_exact_external_port", CONF_EXACT_EXTERNAL_PORT)
 
 
 def parse_protocol(value: object) -> ForwardProtocol:
@@ -196,7 +220,7 @@ def parse_allowed_sources(value: object) -> tuple[IPNetwork, ...]:
     return tuple(networks)
 
 
-def _whole_number(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """Return a whole number, also from a float or digits, else None."""
     match value:
         case bool():

@@ -23,6 +23,7 @@ from .fields import (
     IPNetwork,
     IPVersion,
     parse_allowed_sources,
+    parse_exact_external_port,
     parse_external_port,
     parse_ip_version,
     parse_name,
@@ -125,7 +126,9 @@ class Forward:
             protocol=parse_protocol(data.get(CONF_PROTOCOL)),
             internal_port=parse_port(data.get(CONF_INTERNAL_PORT), CONF_INTERNAL_PORT),
             external_port=parse_external_port(data.get(CONF_EXTERNAL_PORT)),
-            exact_external_port=data.get(CONF_EXACT_EXTERNAL_PORT) is True,
+            exact_external_port=parse_exact_external_port(
+                data.get(CONF_EXACT_EXTERNAL_PORT)
+            ),
             target_host=target_host,
             ip_version=parse_ip_version(data.get(CONF_IP_VERSION), target_host),
             port_count=parse_port_count(data.get(CONF_PORT_COUNT)),

@@ -2,6 +2,7 @@
 
 import asyncio
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+import re
 import socket
 from typing import Any
 
@@ -10,6 +11,9 @@ from .client.udp import scope_index
 
 # A name could lead to hundreds; we are not to be used against them.
 _MAX_ADDRESSES = 4
+# What a resolver is asked for. RFC 1035 2.3.4, with the letters of all languages.
+_MAX_NAME_LENGTH = 253
+_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 _LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 _UNIQUE_LOCAL = IPv6Network("fc00::/7")
 
@@ -54,7 +58,8 @@ async def async_resolve(host: str) -> tuple[IPAddress, ...]:
 
 async def _async_look_up(name: str) -> list[IPAddress]:
     # The resolver takes 10.1 for 10.0.0.1, which nobody means.
-    if not any(letter.isalpha() for letter in name):
+    is_name = len(name) <= _MAX_NAME_LENGTH and _NAME.fullmatch(name)
+    if not is_name or not any(letter.isalpha() for letter in name):
         raise ValueError(f"Not an address: {name!r}")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(

@@ -20,15 +20,14 @@ from .const import (
     MAX_LEASE_TIME,
     MIN_LEASE_TIME,
 )
+from .fields import whole_number
 
 OPTIONS_SCHEMA = vol.Schema(
     {
+        # Without bounds: what is out of them is told in translated words.
         vol.Required(CONF_LEASE_TIME, default=DEFAULT_LEASE_TIME): NumberSelector(
             NumberSelectorConfig(
-                min=MIN_LEASE_TIME,
-                max=MAX_LEASE_TIME,
-                mode=NumberSelectorMode.BOX,
-                unit_of_measurement=UnitOfTime.SECONDS,
+                mode=NumberSelectorMode.BOX, unit_of_measurement=UnitOfTime.SECONDS
             )
         ),
         vol.Required(CONF_THIRD_PARTY, default=False): BooleanSelector(),
@@ -44,14 +43,20 @@ class PcpOptionsFlow(OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the options."""
+        errors: dict[str, str] = {}
         if user_input is not None:
-            lease_time = int(user_input[CONF_LEASE_TIME])
-            return self.async_create_entry(
-                data={**user_input, CONF_LEASE_TIME: lease_time}
-            )
+            lease_time = whole_number(user_input[CONF_LEASE_TIME])
+            if lease_time is not None and (
+                MIN_LEASE_TIME <= lease_time <= MAX_LEASE_TIME
+            ):
+                return self.async_create_entry(
+                    data={**user_input, CONF_LEASE_TIME: lease_time}
+                )
+            errors[CONF_LEASE_TIME] = "invalid_lease_time"
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                OPTIONS_SCHEMA, self.config_entry.options
+                OPTIONS_SCHEMA, user_input or self.config_entry.options
             ),
+            errors=errors,
         )

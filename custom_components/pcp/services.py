@@ -58,16 +58,19 @@ SERVICE_LIST_FORWARDS = "list_forwards"
 SERVICE_OPEN_FORWARD = "open_forward"
 SERVICE_REMOVE_FORWARD = "remove_forward"
 
-# What a value may be is decided in one place, by Forward.parse and _duration, so that
+# Of what somebody gave, so many characters at most are repeated in an error.
+MOST_QUOTED = 100
+
+# What a value may be is decided in one place, by Forward.parse and below, so that
 # whoever calls gets the same translated texts as whoever fills in the form.
 ADD_FORWARD_SCHEMA = vol.Schema(
     {
-        vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
+        vol.Optional(ATTR_CONFIG_ENTRY_ID): object,
         vol.Optional(CONF_NAME): object,
         vol.Optional(CONF_PROTOCOL): object,
         vol.Optional(CONF_INTERNAL_PORT): object,
         vol.Optional(CONF_EXTERNAL_PORT): object,
-        vol.Optional(CONF_EXACT_EXTERNAL_PORT): cv.boolean,
+        vol.Optional(CONF_EXACT_EXTERNAL_PORT): object,
         vol.Optional(CONF_TARGET_HOST): object,
         vol.Optional(CONF_IP_VERSION): object,
         vol.Optional(CONF_PORT_COUNT): object,
@@ -77,15 +80,15 @@ ADD_FORWARD_SCHEMA = vol.Schema(
 )
 REMOVE_FORWARD_SCHEMA = vol.Schema(
     {
-        vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
-        vol.Optional(ATTR_FORWARD_ID): cv.string,
-        vol.Optional(ATTR_NAME): cv.string,
+        vol.Optional(ATTR_CONFIG_ENTRY_ID): object,
+        vol.Optional(ATTR_FORWARD_ID): object,
+        vol.Optional(ATTR_NAME): object,
     }
 )
 OPEN_FORWARD_SCHEMA = cv.make_entity_service_schema(
     {vol.Optional(ATTR_DURATION): object}
 )
-LIST_FORWARDS_SCHEMA = vol.Schema({vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string})
+LIST_FORWARDS_SCHEMA = vol.Schema({vol.Optional(ATTR_CONFIG_ENTRY_ID): object})
 
 
 @callback
@@ -185,7 +188,7 @@ async def _async_open_forward(call: ServiceCall) -> ServiceResponse:
 async def _async_list_forwards(call: ServiceCall) -> ServiceResponse:
     """List the forwards of one router or of all that are loaded."""
     entries = _entries(call)
-    if ATTR_CONFIG_ENTRY_ID not in call.data:
+    if call.data.get(ATTR_CONFIG_ENTRY_ID) is None:
         entries = [entry for entry in entries if _is_loaded(entry)]
     return {
         "forwards": [
@@ -196,21 +199,28 @@ async def _async_list_forwards(call: ServiceCall) -> ServiceResponse:
     }
 
 
-def _error(key: str, **placeholders: str | None) -> ServiceValidationError:
+def _error(key: str, **placeholders: object) -> ServiceValidationError:
+    """Return an error that names what it is about, in a few words of it."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key=key,
         translation_placeholders={
-            name: value or "" for name, value in placeholders.items()
+            name: _in_short(value) for name, value in placeholders.items()
         },
     )
+
+
+def _in_short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MOST_QUOTED else f"{text[: MOST_QUOTED - 1]}…"
 
 
 def _entries(call: ServiceCall) -> list[PcpConfigEntry]:
     """Return the entry that a call names, else all."""
     if (entry_id := call.data.get(ATTR_CONFIG_ENTRY_ID)) is None:
         return call.hass.config_entries.async_entries(DOMAIN)
-    entry = call.hass.config_entries.async_get_entry(entry_id)
+    is_id = isinstance(entry_id, str)
+    entry = call.hass.config_entries.async_get_entry(entry_id) if is_id else None
     if entry is None or entry.domain != DOMAIN:
         raise _error("unknown_router", config_entry_id=entry_id)
     return [entry]
@@ -229,7 +239,7 @@ def _router(entry: PcpConfigEntry) -> PcpCoordinator:
 def _one_router(call: ServiceCall) -> PcpCoordinator:
     """Return the router that a call names, else the only one that is loaded."""
     entries = _entries(call)
-    if ATTR_CONFIG_ENTRY_ID not in call.data:
+    if call.data.get(ATTR_CONFIG_ENTRY_ID) is None:
         # With one router only, it is the one that is meant, loaded or not.
         entries = [entry for entry in entries if _is_loaded(entry)] or entries
     match entries:
