@@ -53,7 +53,11 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PcpConfigEntry) -> bool:
-    """Set up a router; it may be silent, for the switches are to take wishes."""
+    """Set up a router; it may be silent, for the switches are to take wishes.
+
+    So nothing here waits for the network: what is stored is read, the entities are made,
+    and the rest comes beside it.
+    """
     coordinator = PcpCoordinator(hass, entry)
     mac = entry.data.get(CONF_MAC)
     device = dr.async_get(hass).async_get_or_create(
@@ -64,9 +68,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: PcpConfigEntry) -> bool:
     )
     coordinator.router_device_id = device.id
     entry.runtime_data = coordinator
-    await coordinator.async_start()
+    await coordinator.async_load()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_update_listener))
+    entry.async_create_background_task(
+        hass, coordinator.async_start(), f"{DOMAIN} start", eager_start=False
+    )
     return True
 
 

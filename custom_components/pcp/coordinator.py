@@ -58,7 +58,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
     config_entry: PcpConfigEntry
 
     def __init__(self, hass: HomeAssistant, entry: PcpConfigEntry) -> None:
-        """Make the rooms; nothing is loaded or sent before `async_start`."""
+        """Make the rooms: `async_load` reads what is stored, `async_start` asks."""
         super().__init__(
             hass, _LOGGER, config_entry=entry, name=entry.title, always_update=False
         )
@@ -97,8 +97,8 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
 
     # From start to stop.
 
-    async def async_start(self) -> None:
-        """Load what was stored, find the router, and take up all leases again."""
+    async def async_load(self) -> None:
+        """Load what was stored, so that everything can be shown and take wishes."""
         entry = self.config_entry
         entry.async_on_unload(self._engine.silence)
         entry.async_on_unload(self._display.silence)
@@ -110,8 +110,14 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         elif forwards and stored and stored.is_damaged:
             issues.async_tell_store_damaged(self.hass, entry)
         await self._display.async_begin()
-        await self._engine.async_start()
         # Temporary forwards that have ended are removed by now.
+        if orders := self._define():
+            await self._engine.async_carry_out(orders)
+
+    async def async_start(self) -> None:
+        """Find the router, and take up all leases again."""
+        await self._engine.async_start()
+        # What was changed while the platforms were set up, nobody has told.
         await self.async_follow_entry()
 
     async def _async_load(self, forwards: dict[str, Forward]) -> Stored | None:

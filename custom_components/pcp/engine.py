@@ -50,7 +50,7 @@ class Engine:
         on_event: Callable[[Event], None],
         on_change: CALLBACK_TYPE,
     ) -> None:
-        """Make the rooms; nothing is loaded or sent before `async_start`.
+        """Make the rooms; nothing is loaded before `async_load`.
 
         `on_event` gets the keepers' news when the ledger has them; `on_change` is called
         when there may be something new to show.
@@ -91,8 +91,9 @@ class Engine:
     async def async_load(self, forwards: dict[str, Forward]) -> Stored | None:
         """Take up what was stored, as far as it can be read, and return it.
 
-        Raises HomeAssistantError when it cannot be read now, and
-        UnsupportedStorageVersionError when it is of a version to come.
+        Orders are saved from then on, and carried out when there is a link. Raises
+        HomeAssistantError when it cannot be read now, and UnsupportedStorageVersionError
+        when it is of a version to come.
         """
         stored = await self._records.async_load()
         snapshot = stored.snapshot if stored else Snapshot()
@@ -103,14 +104,14 @@ class Engine:
         now = self.clock.now()
         for _ in self.ledger.restore_in_steps(snapshot, forwards, now=now):
             await asyncio.sleep(0)
+        self._running = True
         return stored
 
     async def async_start(self) -> None:
         """Find the router, and take up all leases again.
 
-        A router that is silent or has no address yet keeps nobody waiting.
+        It waits while the router's name is looked up, and for the disk.
         """
-        self._running = True
         self._lookout.start()
         await self._async_connect(wait=0)
         await self.async_catch_up([])
