@@ -165,17 +165,19 @@ FLOW = {
         for it in ("error", "abort", "progress", "create_entry")
     },
 }
+# What the button says that begins the flow; since 2026 a router's, too, may say it.
+BUTTON = {vol.Required("user"): text, key: text}
 STATES = {vol.Optional("name"): text, vol.Optional("state"): keyed(text)}
 TEXTS = vol.Schema(
     {
         vol.Optional("title"): text,
-        vol.Optional("config"): FLOW,
+        vol.Optional("config"): FLOW | {vol.Optional("initiate_flow"): BUTTON},
         vol.Optional("options"): FLOW,
         vol.Optional("config_subentries"): keyed(
             FLOW
             | {
                 vol.Required("entry_type"): text,
-                vol.Required("initiate_flow"): {vol.Required("user"): text, key: text},
+                vol.Required("initiate_flow"): BUTTON,
             }
         ),
         vol.Optional("selector"): keyed({vol.Required("options"): keyed(text)}),
