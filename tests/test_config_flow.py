@@ -239,9 +239,11 @@ async def test_a_name_is_tried_at_each_of_its_addresses(
     addresses = (ip_address(NOBODY), ip_address(ROUTER_HOST))
     with (
         patch("custom_components.pcp.router.async_resolve", return_value=addresses),
+        patch("custom_components.pcp.servers.async_resolve", return_value=addresses),
         with_mac({ROUTER_HOST: MAC}),
     ):
         result = await name_host(hass, "Router.lan")
+        await hass.async_block_till_done(wait_background_tasks=True)
     assert result["data"] == {"host": "router.lan", "mac": MAC}
 
 
