@@ -1,6 +1,7 @@
 """The command behind scripts/bench."""
 
 import argparse
+from collections.abc import Callable, Iterable
 import sys
 
 from tests.lab import requirements
@@ -10,7 +11,6 @@ from . import (
     against_router,
     clients,
     codec,
-    idle_cost,
     importing,
     memory,
     quiet_hour,
@@ -20,12 +20,21 @@ from . import (
     searching,
     simulation,
 )
+from .machine import Machine
 from .result import Result
 
-NAMES = (
-    *("add", "remake", "recovery", "clients", "quiet-hour", "idle", "import"),
-    *("memory", "search", "set-up", "hold-up", "simulation", "codec"),
-)
+# What stands alone, by name; each gets whether it is to be quick.
+ALONE: dict[str, Callable[[bool], Iterable[Result]]] = {
+    "quiet-hour": lambda _: quiet_hour.measure(),
+    "idle": lambda _: scale.idle(),
+    "import": lambda quick: importing.measure(5 if quick else 15),
+    "memory": lambda _: memory.measure(),
+    "search": lambda quick: searching.measure(3 if quick else 9),
+    "set-up": lambda _: scale.set_up(),
+    "simulation": lambda _: simulation.measure(),
+    "codec": lambda quick: codec.measure(5 if quick else 25),
+}
+NAMES = ("add", "remake", "recovery", "clients", *ALONE, "crowd")
 
 
 def main() -> int:
@@ -38,50 +47,54 @@ def main() -> int:
     names = set(arguments.names or NAMES)
     if unknown := names - set(NAMES):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    machine = Machine()
     results: list[Result] = []
     times: list[clients.Times] = []
+    crowds: list[scale.Crowd] = []
     if names & {"add", "remake"}:
-        results += against_router.measure(names, quick=arguments.quick)
+        results += _told(against_router.measure(names, quick=arguments.quick))
     if names & {"recovery", "clients"} and not requirements.missing():
         with Network() as network:
             if "recovery" in names:
-                rounds = 5 if arguments.quick else 9
-                results += recovery.results(recovery.measure(network, rounds=rounds))
+                recoveries = recovery.measure(network, quick=arguments.quick)
+                results += _told(recovery.results(recoveries))
             if "clients" in names and not clients.missing():
-                rounds = 5 if arguments.quick else 20
-                times = clients.measure(network, rounds=rounds)
+                rounds, reboots = (5, 1) if arguments.quick else (15, 3)
+                times = clients.measure(network, rounds=rounds, reboots=reboots)
+                _tell_clients(times)
     if "recovery" in names:
-        results.append(recovery.silent_reset())
-    if "quiet-hour" in names:
-        results += quiet_hour.measure()
-    if "idle" in names:
-        results += idle_cost.measure()
-    if "import" in names:
-        results += importing.measure(5 if arguments.quick else 15)
-    if "memory" in names:
-        results += memory.measure()
-    if "search" in names:
-        results += searching.measure(3 if arguments.quick else 9)
-    if "set-up" in names:
-        results += scale.set_up()
-    if "hold-up" in names:
-        results += scale.hold_ups()
-    if "simulation" in names:
-        results += simulation.measure()
-    if "codec" in names:
-        results += codec.measure(5 if arguments.quick else 25)
-    for it in times:
-        shown = ", ".join(f"{act} {it.median(act) * 1e3:.2f}" for act in clients.ACTS)
-        sys.stdout.write(f"       clients    {it.name}: {shown} ms\n")
+        results += _told([recovery.silent_reset()])
+    for name, measure in ALONE.items():
+        if name in names:
+            results += _told(measure(arguments.quick))
+    if "crowd" in names:
+        crowds = scale.crowds()
+        results += _told(scale.hold_ups(crowds))
+    machine.end()
+    sys.stdout.write(f"{machine}\n")
+    if arguments.write:
+        report.write(results, times, crowds, machine, quick=arguments.quick)
+    return 0 if all(result.kept for result in results) else 1
+
+
+def _told(results: Iterable[Result]) -> list[Result]:
+    """Print results as they come, and return them."""
+    told = []
     for result in results:
         sys.stdout.write(
             f"{'kept  ' if result.kept else 'BROKEN'} {result.name:10}"
-            f" {result.measured:10.2f} of at most {result.limit:g} {result.unit}"
+            f" {result.measured:10.3g} of at most {result.limit:g} {result.unit}"
             f" ({result.detail})\n"
         )
-    if arguments.write:
-        report.write(results, times, quick=arguments.quick)
-    return 0 if all(result.kept for result in results) else 1
+        sys.stdout.flush()
+        told.append(result)
+    return told
+
+
+def _tell_clients(times: list[clients.Times]) -> None:
+    for it in times:
+        shown = ", ".join(f"{act} {it.median(act) * 1e3:.2f}" for act in it.seconds)
+        sys.stdout.write(f"       clients    {it.name}: {shown} ms\n")
 
 
 if __name__ == "__main__":

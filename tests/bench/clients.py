@@ -1,4 +1,4 @@
-"""What a user could install instead, side by side in one run: create, renew, delete.
+"""What a user could install instead, side by side: create, renew, delete, recover.
 
 In the lab with the real miniupnpd. `upnpc` (Debian: miniupnpc) and `natpmpc` are
 processes that ask once; ours is a keeper in a process that runs anyway. So that this
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import time
 
+from custom_components.pcp.client.announcements import AnnouncementListener
 from tests.lab.network import LAN_ADDRESS, ROUTER_ADDRESS, Network
 from tests.lab.router import HTTP_PORT, Router
 
@@ -28,9 +29,13 @@ from .against_router import (
 )
 
 PORT = 20_000
-OURS, BARE = "this integration", "a bare socket"
+OURS, BARE, NOTHING = "this integration", "a bare socket", "(a process)"
 ACTS = ("create", "renew", "delete")
 _BETWEEN_RENEWALS = 5.0
+# How old the server's epoch is at a reboot, so that the new one is seen to be another.
+_AGE = 3.0
+# Seconds in which a mapping must be there again: twice the random wait.
+RECOVERY_WAIT = 10.0
 _DESCRIPTION = f"http://{ROUTER_ADDRESS}:{HTTP_PORT}/rootDesc.xml"
 
 
@@ -44,35 +49,36 @@ class Times:
         default_factory=lambda: {act: [] for act in ACTS}
     )
 
+    recoveries: list[float | None] = field(default_factory=list)
+    """Seconds from a reboot of the router until the mapping was there again."""
+
     def median(self, act: str) -> float:
         """Return the median in seconds."""
         return statistics.median(self.seconds[act])
 
 
-def _natpmpc(lifetime: int) -> list[str]:
-    port = str(PORT)
+def _natpmpc(act: str, number: int) -> list[str]:
+    port = str(number)
+    lifetime = 0 if act == "delete" else LIFETIME
     return ["natpmpc", "-g", ROUTER_ADDRESS, "-a", port, port, "tcp", str(lifetime)]
 
 
-def _upnpc(act: str, *options: str) -> list[str]:
-    port = str(PORT)
+def _upnpc(act: str, number: int, *options: str) -> list[str]:
+    port = str(number)
     if act == "delete":
         return ["upnpc", *options, "-d", port, "TCP"]
     mapping = [LAN_ADDRESS, port, port, "TCP", str(LIFETIME)]
     return ["upnpc", *options, "-a", *mapping]
 
 
-COMMANDS: dict[str, tuple[str, Callable[[str], list[str]]]] = {
-    "natpmpc": (
-        "asks once",
-        lambda act: _natpmpc(0 if act == "delete" else LIFETIME),
-    ),
+COMMANDS: dict[str, tuple[str, Callable[[str, int], list[str]]]] = {
+    "natpmpc": ("asks once", _natpmpc),
     "upnpc -u": (
         "asks once, is told where",
-        lambda act: _upnpc(act, "-u", _DESCRIPTION),
+        lambda act, port: _upnpc(act, port, "-u", _DESCRIPTION),
     ),
     "upnpc": ("asks once, searches first", _upnpc),
-    "(a process)": ("does nothing", lambda _: ["true"]),
+    NOTHING: ("does nothing", lambda *_: ["true"]),
 }
 
 
@@ -81,16 +87,19 @@ def missing() -> list[str]:
     return [name for name in ("natpmpc", "upnpc") if shutil.which(name) is None]
 
 
-def measure(network: Network, *, rounds: int) -> list[Times]:
-    """Let all take turns; each makes a mapping, renews it and deletes it."""
+def measure(network: Network, *, rounds: int, reboots: int) -> list[Times]:
+    """Let all take turns; each makes a mapping, renews it and deletes it.
+
+    Then each makes one, and it is seen which are there again after a reboot.
+    """
     with ExitStack() as stack:
         router = Router(network)
         router.reset()
         stack.callback(network.end_processes)
-        return network.call("lan", asyncio.run, _take_turns(router, rounds))
+        return network.call("lan", asyncio.run, _take_turns(router, rounds, reboots))
 
 
-async def _take_turns(router: Router, rounds: int) -> list[Times]:
+async def _take_turns(router: Router, rounds: int, reboots: int) -> list[Times]:
     client = await make_client(ROUTER_ADDRESS)
     times = {
         BARE: Times(BARE, "the request and nothing else"),
@@ -106,10 +115,51 @@ async def _take_turns(router: Router, rounds: int) -> list[Times]:
                 if name == "upnpc" and number >= 5:
                     continue
                 for act in ACTS:
-                    times[name].seconds[act].append(_run(command(act)))
+                    times[name].seconds[act].append(_run(command(act, PORT)))
+        await _recover(router, client, times, reboots)
     finally:
         client.transport.close()
     return list(times.values())
+
+
+async def _recover(
+    router: Router, client: Client, times: dict[str, Times], reboots: int
+) -> None:
+    """Let the router lose a mapping of each, and see when it is there again."""
+    ports = {name: PORT + number for number, name in enumerate(times)}
+    listener = AnnouncementListener()
+    listener.subscribe(client.transport.feed_announcement)
+    await listener.start()
+    try:
+        wish = wish_for(LAN_ADDRESS, ports[OURS])
+        client.granted.clear()
+        client.keeper.want(wish, now=client.transport.now())
+        client.transport.pump()
+        await client.wait_until(lambda: bool(client.granted))
+        for _ in range(reboots):
+            with bare_socket(ROUTER_ADDRESS) as bare:
+                other = wish_for(LAN_ADDRESS, ports[BARE])
+                ask_bare(bare, bare_request(other, lifetime=LIFETIME))
+            for name, (_, command) in COMMANDS.items():
+                _run(command("create", ports[name]))
+            await asyncio.sleep(_AGE)
+            await asyncio.to_thread(router.reboot)
+            back = await _see_what_is_back(router)
+            for name, it in times.items():
+                it.recoveries.append(back.get(ports[name]))
+    finally:
+        listener.close()
+
+
+async def _see_what_is_back(router: Router) -> dict[int, float]:
+    """Return after how many seconds mappings were there, by external port."""
+    back: dict[int, float] = {}
+    begun = time.perf_counter()
+    while (seconds := time.perf_counter() - begun) < RECOVERY_WAIT:
+        for mapping in await asyncio.to_thread(router.mappings):
+            back.setdefault(mapping.external_port, seconds)
+        await asyncio.sleep(0.1)
+    return back
 
 
 def _run(command: list[str]) -> float:

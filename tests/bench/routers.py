@@ -3,7 +3,8 @@
 Usage: python -m tests.bench.routers PORT ADDRESS…
 
 Lines on the loopback TCP port steer all of them at once; `busiest` tells how many
-requests one of them had in its busiest second since the last time.
+requests one of them had in its busiest second since the last time, `requests` how many
+all had since then, and `hurry N` lets time pass so many times faster.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ import sys
 
 from tests.simulated_router.control import obey
 from tests.simulated_router.server import SimulatedRouter
+
+from .hurry import hurry
 
 EXTERNAL = "203.0.113.5"
 
@@ -27,6 +30,11 @@ async def serve(port: int, addresses: list[str]) -> None:
         line = (await reader.readline()).decode().strip()
         if line == "busiest":
             answer = str(max(map(_busiest, routers)))
+        elif line == "requests":
+            answer = str(sum(len(router.requests) for router in routers))
+        elif line.startswith("hurry "):
+            hurry(asyncio.get_running_loop(), float(line.removeprefix("hurry ")))
+            answer = ""
         else:
             answer = "\n".join([obey(router, line) for router in routers])
         writer.write(answer.encode())

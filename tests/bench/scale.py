@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
@@ -18,6 +19,9 @@ from tests.real_ha.process import INTEGRATION, PYTHON, ROOT, free_port
 from .result import Result
 
 SET_UP_LIMIT = 1.5
+LINEAR_LIMIT = 1.2
+# Percent of a core.
+IDLE_LIMIT = 0.1
 BLOCK_LIMIT = 10.0
 UNLOADING = {"unloading", "removing"}
 _CONFIGURATION = "homeassistant:\n  name: Home\nlogger:\n  default: critical\n"
@@ -66,60 +70,100 @@ def _routers(addresses: list[str]) -> Iterator[int]:
             process.wait(10)
 
 
-def set_up() -> list[Result]:
+def set_up() -> Iterator[Result]:
     """Compare the set-up of 10, 100 and 1000 forwards with an idle integration's."""
     measured = play("set-up", 1)["measured"]
-    results = []
-    for size, seconds in measured.items():
-        ours, idle = (
-            statistics.median(seconds[domain]) for domain in ("pcp", "pcp_bench_idle")
+    each = {}
+    for case, rounds in measured.items():
+        (ours, our_work), (idle, idle_work) = (
+            [statistics.median(seconds) for seconds in zip(*times, strict=True)]
+            for times in (rounds["pcp"], rounds["pcp_bench_idle"])
         )
-        results.append(
-            Result(
-                name="set-up",
-                measured=ours / idle,
-                limit=SET_UP_LIMIT,
-                unit=f"times an idle integration's, {size} forwards",
-                detail=f"{ours * 1e3:.0f} ms against {idle * 1e3:.0f} ms",
-            )
+        size, state = case.split()
+        each[case] = ours / int(size)
+        yield Result(
+            name="set-up",
+            measured=ours / idle,
+            limit=SET_UP_LIMIT,
+            unit=f"times an idle integration's, {size} forwards, {state}",
+            detail=f"medians of {len(rounds['pcp'])}: {ours * 1e3:.1f} ms, of which"
+            f" {our_work * 1e3:.1f} work, against {idle * 1e3:.1f} ms, of which"
+            f" {idle_work * 1e3:.1f} work",
         )
-    return results
+    yield Result(
+        name="set-up",
+        measured=each["1000 open"] / each["100 open"],
+        limit=LINEAR_LIMIT,
+        unit="times as long for each of 1000 forwards as for each of 100",
+        detail=f"{each['1000 open'] * 1e3:.2f} ms against"
+        f" {each['100 open'] * 1e3:.2f} ms, open",
+    )
 
 
-def hold_ups() -> list[Result]:
-    """Tell who holds up Home Assistant's loop: a thousand forwards, on 1 and 20 routers.
+def idle() -> list[Result]:
+    """Tell what an hour with 100 forwards costs."""
+    measured = play("idle", 1)["measured"]
+    ours = measured["with"] - measured["without"]
+    return [
+        Result(
+            name="idle",
+            measured=100 * ours / 3600,
+            limit=IDLE_LIMIT,
+            unit="percent of a core for 100 open forwards",
+            detail=f"an hour of {measured['requests']} requests: {ours * 1e3:.0f} ms more"
+            f" than the {measured['without'] * 1e3:.0f} ms that Home Assistant takes"
+            " without us",
+        )
+    ]
 
-    Unloading is told apart: there Home Assistant removes all entities in one go.
-    """
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """A thousand forwards on so many routers, and what was measured."""
+
+    routers: int
+    measured: dict[str, float]
+    blocks: dict[str, list[dict[str, Any]]]
+
+
+def crowds() -> list[Crowd]:
+    """Play with a thousand forwards, on 1 and 20 routers."""
     counts = (1, 20)
     with ThreadPoolExecutor() as pool:
         # Side by side: processor time is what counts.
         told = list(pool.map(lambda routers: play("crowd", routers), counts))
-    results = []
-    for routers, blocks in zip(counts, (it["blocks"] for it in told), strict=True):
+    return [
+        Crowd(routers=routers, measured=it["measured"], blocks=it["blocks"])
+        for routers, it in zip(counts, told, strict=True)
+    ]
+
+
+def hold_ups(crowds: list[Crowd]) -> Iterator[Result]:
+    """Tell who holds up Home Assistant's loop.
+
+    Unloading is told apart: there Home Assistant removes all entities in one go.
+    """
+    for crowd in crowds:
         for unit, phases in (
-            ("at work", blocks.keys() - UNLOADING),
-            ("unloading", blocks.keys() & UNLOADING),
+            ("at work", crowd.blocks.keys() - UNLOADING),
+            ("unloading", crowd.blocks.keys() & UNLOADING),
         ):
             ours = [
                 (block["seconds"], phase)
                 for phase in phases
-                for block in blocks[phase]
+                for block in crowd.blocks[phase]
                 if block["ours"]
             ]
             seconds, phase = max(ours, default=(0.0, ""))
-            results.append(
-                Result(
-                    name="hold-up",
-                    measured=seconds * 1e3,
-                    limit=BLOCK_LIMIT,
-                    unit=f"ms {unit}, a thousand forwards on {routers} routers",
-                    detail=f"{len(ours)} above 10 ms, the longest in: {phase}"
-                    if ours
-                    else "none above 10 ms",
-                )
+            yield Result(
+                name="hold-up",
+                measured=seconds * 1e3,
+                limit=BLOCK_LIMIT,
+                unit=f"ms {unit}, a thousand forwards on {crowd.routers} routers",
+                detail=f"{len(ours)} above 10 ms, the longest in: {phase}"
+                if ours
+                else "none above 10 ms",
             )
-    return results
 
 
 if __name__ == "__main__":
