@@ -1,5 +1,6 @@
 """Routers come and go: set-up, unload, restart, disabling, removal."""
 
+import asyncio
 from copy import deepcopy
 from ipaddress import IPv4Address
 import json
@@ -135,6 +136,32 @@ async def test_a_name_that_is_looked_up_for_ever_does_not_either(house: House) -
         assert house.status(forward_id) == "open"
         await house.until(lambda: house.count() > seen)
     assert house.now() - begin == pytest.approx(3)
+
+
+async def test_what_is_done_before_the_router_is_found_is_on_disk(house: House) -> None:
+    """A switch is turned off while the name is looked up: it is closed when it is known."""
+    await house.set_up()
+    forward_id = await house.add()
+    await house.stop()
+    house.hass.config_entries.async_update_entry(
+        house.entry, data={"host": "router.example"}
+    )
+
+    async def slowly(_: str) -> tuple[IPv4Address]:
+        await asyncio.sleep(2)
+        return (IPv4Address(house.router.address),)
+
+    with patch("custom_components.pcp.servers.async_resolve", slowly):
+        seen = house.count()
+        await house.start()
+        closing = house.begin(house.coordinator.async_close_forward(forward_id))
+        await house.settle()
+        assert house.stored()["wishes"][forward_id]["wanted"] is False
+        assert house.status(forward_id) == "closing"
+        assert house.count() == seen
+        await house.finish(closing)
+    assert house.status(forward_id) == "closed"
+    assert house.open_ports() == []
 
 
 async def test_a_set_up_that_fails_leaves_no_socket(house: House) -> None:

@@ -17,6 +17,7 @@ from .bookkeeping import (
     key,
     leases_of,
     opened,
+    released,
 )
 
 
@@ -106,6 +107,37 @@ def test_deletions_owed_survive() -> None:
     assert after.status() is ForwardStatus.CLOSING
     assert after.standing().expires_at == 1800.0
     assert after.nonce() == nonce
+
+
+def test_what_lives_is_open_before_the_router_is_found() -> None:
+    """It is looked for beside the set-up, and a name may be looked up for seconds."""
+    books = opened()
+    after = books.reopened(later=60.0, a=forward())
+    assert after.status() is ForwardStatus.OPEN
+    assert after.standing().expires_at == LEASE_TIME
+    assert after.ledger.open("a") == []
+    assert after.resume() == [Restore(key(), books.granted(key()))]
+
+
+def test_what_has_run_out_is_not_open_before_the_router_is_found() -> None:
+    """It is asked for again."""
+    books = opened()
+    after = books.reopened(later=LEASE_TIME, a=forward())
+    assert after.status() is not ForwardStatus.OPEN
+    assert after.resume() == [Restore(key(), books.granted(key()))]
+    assert after.wanted() == [key()]
+
+
+def test_what_is_closed_before_the_router_is_found_is_owed() -> None:
+    """Nothing is forgotten of what may be open."""
+    books = opened()
+    after = books.reopened(later=60.0, a=forward())
+    assert released(after.ledger.close("a")) == [key()]
+    assert after.status() is ForwardStatus.CLOSING
+    again = after.reopened(a=forward())
+    for each in (after, again):
+        assert each.resume() == [Restore(key(), None)]
+        assert each.owed() == [key()]
 
 
 def test_an_own_address_that_is_not_known_yet_is_what_it_was() -> None:

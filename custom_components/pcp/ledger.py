@@ -255,8 +255,8 @@ class Ledger:
     ) -> None:
         """Take up what an earlier run left, of the forwards that are still defined.
 
-        Durations that ran out meanwhile are closed. Nothing is asked for yet: `resume`
-        returns the orders.
+        Durations that ran out meanwhile are closed; what lives of the rest is open.
+        Nothing is asked for yet: `resume` returns the orders.
         """
         for _ in self.restore_in_steps(snapshot, forwards, now=now):
             pass
@@ -280,6 +280,7 @@ class Ledger:
         for some in batched(snapshot.leases, _AT_ONCE, strict=False):
             yield
             self.adopt(map(maybe_renewed, some), now=now)
+            self._settlement.recognise((it.wish.key for it in some), now=now)
 
     def adopt(self, leases: Iterable[StoredLease], *, now: float) -> None:
         """Take up leases as far as their mappings are not known; `resume` follows."""

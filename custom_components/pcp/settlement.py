@@ -10,7 +10,7 @@ from dataclasses import replace
 from .client.codec import IPAddress
 from .client.mapping import MappingKey, MappingWish
 from .forward import Place, WantedMapping
-from .leases import Lease, Leases
+from .leases import Lease, Leases, place_of
 from .news import Watch
 from .orders import Ask, Order, Release, Restore
 from .standing import is_complete
@@ -38,6 +38,15 @@ class Settlement:
         """Seconds; it counts from each next request on."""
         self.addresses: dict[int, IPAddress] = {}
         """Our own towards the router, by IP version."""
+
+    def recognise(self, keys: Iterable[MappingKey], *, now: float) -> None:
+        """Note of leases that an earlier run left which are wanted, and live."""
+        keys = list(keys)
+        wanted = self._wanted_mappings(dict.fromkeys(map(place_of, keys)))
+        for key in keys:
+            lease = self._leases.get(key)
+            if key in wanted and lease and lease.grant:
+                lease.wanted = lease.grant.expires_at > now
 
     def take_up(
         self, places: Iterable[Place], version: int, *, now: float
