@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable
+from functools import partial
 import sys
 
 from tests.lab import requirements
@@ -20,8 +21,8 @@ from . import (
     searching,
     simulation,
 )
-from .machine import Machine
 from .result import Result
+from .run import Run
 
 # What stands alone, by name; each gets whether it is to be quick.
 ALONE: dict[str, Callable[[bool], Iterable[Result]]] = {
@@ -47,54 +48,45 @@ def main() -> int:
     names = set(arguments.names or NAMES)
     if unknown := names - set(NAMES):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    machine = Machine()
-    results: list[Result] = []
-    times: list[clients.Times] = []
-    crowds: list[scale.Crowd] = []
+    run = Run(quick=arguments.quick)
     if names & {"add", "remake"}:
-        results += _told(against_router.measure(names, quick=arguments.quick))
+        run.measure("add", lambda: against_router.measure(names, quick=run.quick))
     if names & {"recovery", "clients"} and not requirements.missing():
         with Network() as network:
             if "recovery" in names:
-                recoveries = recovery.measure(network, quick=arguments.quick)
-                results += _told(recovery.results(recoveries))
+                run.measure("recovery", lambda: _recoveries(network, quick=run.quick))
             if "clients" in names and not clients.missing():
-                rounds, reboots = (5, 1) if arguments.quick else (15, 3)
-                times = clients.measure(network, rounds=rounds, reboots=reboots)
-                _tell_clients(times)
+                run.measure("clients", lambda: _clients(network, run))
     if "recovery" in names:
-        results += _told([recovery.silent_reset()])
+        run.measure("recovery", lambda: [recovery.silent_reset()])
     for name, measure in ALONE.items():
         if name in names:
-            results += _told(measure(arguments.quick))
+            run.measure(name, partial(measure, run.quick))
     if "crowd" in names:
-        crowds = scale.crowds()
-        results += _told(scale.hold_ups(crowds))
-    machine.end()
-    sys.stdout.write(f"{machine}\n")
+        run.measure("crowd", lambda: _crowds(run))
+    run.machine.end()
+    sys.stdout.write(f"{run.machine}\n")
     if arguments.write:
-        report.write(results, times, crowds, machine, quick=arguments.quick)
-    return 0 if all(result.kept for result in results) else 1
+        report.write(run)
+    return 0 if not run.failed and all(it.kept for it in run.results) else 1
 
 
-def _told(results: Iterable[Result]) -> list[Result]:
-    """Print results as they come, and return them."""
-    told = []
-    for result in results:
-        sys.stdout.write(
-            f"{'kept  ' if result.kept else 'BROKEN'} {result.name:10}"
-            f" {result.measured:10.3g} of at most {result.limit:g} {result.unit}"
-            f" ({result.detail})\n"
-        )
-        sys.stdout.flush()
-        told.append(result)
-    return told
+def _recoveries(network: Network, *, quick: bool) -> Iterable[Result]:
+    return recovery.results(recovery.measure(network, quick=quick))
 
 
-def _tell_clients(times: list[clients.Times]) -> None:
-    for it in times:
+def _clients(network: Network, run: Run) -> Iterable[Result]:
+    rounds, reboots = (5, 1) if run.quick else (12, 3)
+    run.times = clients.measure(network, rounds=rounds, reboots=reboots)
+    for it in run.times:
         shown = ", ".join(f"{act} {it.median(act) * 1e3:.2f}" for act in it.seconds)
         sys.stdout.write(f"       clients    {it.name}: {shown} ms\n")
+    return ()
+
+
+def _crowds(run: Run) -> Iterable[Result]:
+    run.crowds = scale.crowds()
+    return scale.hold_ups(run.crowds)
 
 
 if __name__ == "__main__":

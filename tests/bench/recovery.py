@@ -30,7 +30,7 @@ from .result import Result
 
 # How many mappings, and how many reboots of each kind: the fewer milliseconds it takes,
 # the more of them are the machine's.
-ROUNDS = {1: 11, 10: 7, 100: 5}
+ROUNDS = {1: 11, 10: 5, 100: 4}
 QUICK_ROUNDS = {1: 3, 10: 2, 100: 1}
 WAIT_LIMIT = 5.0
 REST_LIMIT = 1.2

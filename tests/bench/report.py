@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .clients import ACTS, BARE, NOTHING, RECOVERY_WAIT, Times
-from .machine import Machine
 from .plot import bars
 from .result import Result
+from .run import Run
 from .scale import Crowd
 
 _DOCS = Path(__file__).parents[2] / "docs"
@@ -121,20 +121,16 @@ for a thread or a turn in between.
 """
 
 
-def write(
-    results: list[Result],
-    times: list[Times],
-    crowds: list[Crowd],
-    machine: Machine,
-    *,
-    quick: bool,
-) -> None:
+def write(run: Run) -> None:
     """Write the document, and the plot where the clients were measured."""
-    text = _HEAD.format(machine=machine, rounds=_QUICK if quick else "")
-    text += "".join(map(_row, results))
-    if crowds:
-        text += "".join(_crowd_table(crowds))
-    if times:
+    text = _HEAD.format(machine=run.machine, rounds=_QUICK if run.quick else "")
+    text += "".join(map(_row, run.results))
+    text += "".join(
+        f"| {name} | not measured: it failed | | **no** |\n" for name in run.failed
+    )
+    if run.crowds:
+        text += "".join(_crowd_table(run.crowds))
+    if times := run.times:
         text += _CLIENTS.format(wait=RECOVERY_WAIT)
         text += "".join(_client_row(it, times) for it in times)
         values = {it.name: {act: it.median(act) * 1e3 for act in ACTS} for it in times}
