@@ -14,6 +14,7 @@ from custom_components.pcp.client.codec import (
     SERVER_PORT,
     ExternalAddressResponse,
     IPAddress,
+    MapRequest,
     NatPmpErrorResponse,
     NatPmpMapResponse,
     Response,
@@ -228,6 +229,14 @@ class World(ScriptedServer):
         new = self.sent[self._seen :]
         self._seen = len(self.sent)
         return new
+
+    def new_probe(self) -> MapRequest:
+        """Return the last new question in PCP whose answer has a nonce."""
+        return next(
+            sent.message
+            for sent in reversed(self.new())
+            if isinstance(sent.message, MapRequest) and sent.is_check
+        )
 
     def new_maps(self) -> list[Any]:
         """Return the requests about mappings of ours since the last call."""

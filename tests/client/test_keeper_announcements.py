@@ -5,7 +5,12 @@ from random import Random
 
 import pytest
 
-from custom_components.pcp.client.codec import AnnounceRequest, MapRequest, ResultCode
+from custom_components.pcp.client.codec import (
+    AnnounceRequest,
+    ExternalAddressRequest,
+    MapRequest,
+    ResultCode,
+)
 from custom_components.pcp.client.events import LeaseLost, ServerRestarted
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
@@ -428,7 +433,10 @@ def test_nat_pmp_notices_beside_announcements() -> None:
 
 
 def test_nat_pmp_notice() -> None:
-    """RFC 6886 3.2.1: of a NAT-PMP server it is verified by the cheap question."""
+    """RFC 6886 3.2.1: of a NAT-PMP server it is verified by the cheap question.
+
+    In PCP, too: a router that announces itself may have learnt it.
+    """
     world = started_nat_pmp(wish_of(1), wish_of(2))
     world.run_for(60.0)
     world.new()
@@ -436,8 +444,9 @@ def test_nat_pmp_notice() -> None:
     world.announce(world.nat_pmp_address())
     assert world.new() == []
     world.run_for(2.5)
-    (check,) = world.new()
-    assert check.is_check
+    in_pcp, check = world.new()
+    assert in_pcp.is_check
+    assert isinstance(check.message, ExternalAddressRequest)
     world.receive(world.answer_to(check.message))
     assert len(world.new_events(ServerRestarted)) == 1
     assert len(world.new_maps()) == 1

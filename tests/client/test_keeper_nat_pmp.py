@@ -343,7 +343,7 @@ def test_notice_of_another_address() -> None:
     assert world.keeper.server_view().external_address == EXTERNAL
     world.run_for(5.0)
     assert world.keeper.server_view().external_address == EXTERNAL
-    check = world.new()[0]
+    check = world.new()[1]
     assert isinstance(check.message, ExternalAddressRequest)
     world.receive(world.nat_pmp_address(external_address=OTHER_EXTERNAL))
     granted = world.new_events(LeaseGranted)

@@ -6,7 +6,6 @@ from random import Random
 import pytest
 
 from custom_components.pcp.client.codec import (
-    AnnounceRequest,
     ExternalAddressRequest,
     MapRequest,
     NatPmpMapRequest,
@@ -18,7 +17,6 @@ from custom_components.pcp.client.events import (
 )
 from custom_components.pcp.client.hearsay import Hearsay
 from custom_components.pcp.client.mapping import LeaseState
-from custom_components.pcp.client.wire import VersionAnswer
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started, started_nat_pmp
@@ -62,24 +60,6 @@ def test_router_that_comes_back_without_pcp(seed: int) -> None:
     assert len(router.mappings) == 3
 
 
-def test_doubt_right_after_a_verification() -> None:
-    """9: a version answer to our own question is not put off for an announcement's sake."""
-    world = started(wish_of())
-    world.run_for(60.0)
-    world.announce()
-    world.run_for(2.5)
-    world.receive(world.answer_to(world.new()[-1].message))
-    world.run_for(4.0)
-    world.want(wish_of(2))
-    world.new()
-    world.receive(version_answer())
-    (check,) = (sent.message for sent in world.new() if sent.is_check)
-    assert isinstance(check, AnnounceRequest)
-    world.receive(version_answer())
-    world.run_for(4.0)
-    assert world.keeper.server_view().protocol is NAT_PMP
-
-
 def test_announcements_wait_for_a_doubt_that_did_not() -> None:
     """9, 14.1.3: on average one verification in ten seconds, whatever is forged."""
     world = started(wish_of(lifetime=86_400))
@@ -105,7 +85,7 @@ def test_doubt_is_paid_for_by_the_next_announcement() -> None:
     hearsay = Hearsay(lambda: 0.0)
     hearsay.announcement(in_line=False, now=100.0)
     assert hearsay.take_verification(now=100.0)
-    assert hearsay.version_answer(VersionAnswer(version=0), now=100.1)
+    assert hearsay.doubt(now=100.1)
     hearsay.pcp_answer()
     hearsay.announcement(in_line=False, now=101.0)
     assert not hearsay.take_verification(now=119.9)
@@ -138,10 +118,10 @@ def test_renew_asks_in_pcp_again() -> None:
     messages = [sent.message for sent in world.new()]
     assert [type(message) for message in messages] == [
         NatPmpMapRequest,
-        AnnounceRequest,
+        MapRequest,
         ExternalAddressRequest,
     ]
-    world.receive(world.announcement())
+    world.receive(world.answer_to(messages[1]))
     assert world.keeper.server_view().protocol is PCP
     world.run_for(4.0)
     assert isinstance(world.new_maps()[-1], MapRequest)

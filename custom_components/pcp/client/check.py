@@ -58,6 +58,9 @@ class Check:
     retry_pcp_at: float
     """When to ask a NAT-PMP server whether it has learnt PCP. RFC 6887 9."""
 
+    retry_pcp_interval: float = PCP_RETRY_INTERVAL
+    """How long after that to ask it again, seconds."""
+
     nonce: bytes = b""
     """Of the PROBE that may still be answered, else empty."""
 
@@ -71,6 +74,7 @@ class Check:
     _asked: set[Question] = field(default_factory=set)
     _is_needed: bool = False
     _wants_probe: bool = False
+    _is_in_doubt: bool = False
     _announces_in_vain: int = 0
 
     @property
@@ -87,16 +91,26 @@ class Check:
         if self._request is None:
             self.due_at = min(self.due_at, at)
 
-    def restart(self, *, now: float, probe: bool = False) -> None:
-        """Ask afresh at once; `probe` when the answer must carry a nonce."""
+    def restart(self, *, now: float, probe: bool = False, doubt: bool = False) -> None:
+        """Ask afresh at once; `probe` when the answer must carry a nonce.
+
+        `doubt` when the server may not speak PCP any more: one that does not answer
+        the first question is asked in NAT-PMP, too.
+        """
         self._end(due_at=now)
         self._is_needed = True
-        self._wants_probe = probe
+        self._wants_probe = probe or doubt
+        self._is_in_doubt = doubt
 
-    def put_off(self, *, now: float) -> None:
+    def retry_pcp(self, *, now: float) -> None:
+        """Ask a NAT-PMP server at once whether it has learnt PCP."""
+        self.retry_pcp_at = now
+        self.begin_by(now)
+
+    def put_off(self, *, nat_pmp: bool, now: float) -> None:
         """Wait for the full interval again, unless a question is open or needed."""
         if self._request is None and not self._is_needed:
-            self.due_at = now + CHECK_INTERVAL
+            self.due_at = self._next_at(nat_pmp=nat_pmp, now=now)
 
     def give_up(self, *, until: float) -> None:
         """Ask nothing before `until`."""
@@ -120,13 +134,16 @@ class Check:
         questions: tuple[Question, ...]
         match protocol:
             case ServerProtocol.NAT_PMP if first and now >= self.retry_pcp_at:
-                self.retry_pcp_at = now + PCP_RETRY_INTERVAL
-                questions = (Question.ANNOUNCE, Question.EXTERNAL_ADDRESS)
+                self.retry_pcp_at = now + self.retry_pcp_interval
+                # With a nonce: nobody but the server can say that it speaks PCP.
+                questions = (Question.PROBE, Question.EXTERNAL_ADDRESS)
             case ServerProtocol.NAT_PMP:
                 questions = (Question.EXTERNAL_ADDRESS,)
             case ServerProtocol.PCP if first and granted and self._can_announce():
                 questions = (Question.ANNOUNCE,)
-            case None if over_ipv4 and not first:
+            case _ if (
+                over_ipv4 and not first and (protocol is None or self._is_in_doubt)
+            ):
                 # Some NAT-PMP servers do not answer PCP at all. RFC 6887 appendix A.
                 questions = (Question.PROBE, Question.EXTERNAL_ADDRESS)
             case _:
@@ -154,7 +171,11 @@ class Check:
             self._announces_in_vain = 0
         elif Question.ANNOUNCE in self._asked:
             self._announces_in_vain += 1
-        self._end(due_at=now + CHECK_INTERVAL)
+        is_nat_pmp, nonce = question is Question.EXTERNAL_ADDRESS, self.nonce
+        self._end(due_at=self._next_at(nat_pmp=is_nat_pmp, now=now))
+        if is_nat_pmp:
+            # The question in PCP may yet be answered.
+            self.nonce = nonce
 
     def takes_prefixes(self, result_code: int, *, told: bool) -> bool:
         """Note an answer; tell whether the prefixes in it are all there are.
@@ -187,6 +208,11 @@ class Check:
             else pcp_retransmission(self.jitter, limit=CHECK_TRANSMISSIONS)
         )
 
+    def _next_at(self, *, nat_pmp: bool, now: float) -> float:
+        """Return when to ask next; not later than a NAT-PMP server is asked in PCP."""
+        at = now + CHECK_INTERVAL
+        return min(at, max(now, self.retry_pcp_at)) if nat_pmp else at
+
     def _can_announce(self) -> bool:
         return not self._wants_probe and self._announces_in_vain < _ANNOUNCE_CHANCES
 
@@ -197,3 +223,4 @@ class Check:
         self._asked = set()
         self._is_needed = False
         self._wants_probe = False
+        self._is_in_doubt = False

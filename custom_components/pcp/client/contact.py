@@ -10,7 +10,7 @@ from .hearsay import Hearsay
 from .leases import Leases
 from .refusals import refusal_of
 from .server import Server
-from .timing import PCP_RETRY_INTERVAL, SHORT_HOLD
+from .timing import CHECK_INTERVAL, PCP_RETRY_INTERVAL, SHORT_HOLD
 from .wire import VersionAnswer
 
 
@@ -34,11 +34,12 @@ class Contact:
         self._tell = tell
         self.is_heard = False
         """Whether the server has answered since we have our address."""
+        self._is_declined = False
+        """It has said that it does not speak our version of PCP."""
 
     def handle_timer(self, *, now: float) -> None:
         """Do what is due."""
-        if (answer := self._hearsay.take_version(now=now)) is not None:
-            self._speak_another(answer, now=now)
+        self._judge(now=now)
         if self._server.silent_at is not None and now >= self._server.silent_at:
             self.fall_silent()
 
@@ -48,10 +49,15 @@ class Contact:
         """Note that the server is there; what it may have missed is asked again."""
         self.is_heard = True
         is_news = self._server.hear(now=now)
-        self._check.put_off(now=now)
+        is_nat_pmp = self._server.protocol is ServerProtocol.NAT_PMP
+        self._check.put_off(nat_pmp=is_nat_pmp, now=now)
         if is_news:
             self._tell(ServerReachable(True))
             self._leases.ask_unanswered(now=now)
+            if is_nat_pmp:
+                # It may be another one by now; or it was never one of NAT-PMP, and a
+                # forger has said so while it was silent.
+                self._check.retry_pcp(now=now)
 
     def fall_silent(self) -> None:
         """Note that the server does not answer."""
@@ -65,6 +71,9 @@ class Contact:
         self.hear(now=now)
         if protocol is ServerProtocol.PCP:
             self._hearsay.pcp_answer()
+            if self._is_declined:
+                self._is_declined = False
+                self._leases.ask_refused_in_pcp(now=now)
         if self._server.protocol is not protocol:
             self._switch(protocol, now=now)
 
@@ -76,7 +85,6 @@ class Contact:
             # The answer to a NAT-PMP question, of a server that speaks PCP alone.
             self._server.drop("version")
             if is_nat_pmp:
-                self._check.retry_pcp_at = now
                 self._hearsay.announcement(in_line=False, now=now)
         elif not self._check.awaits_pcp and (
             is_nat_pmp or not any(lease.is_unanswered for lease in self._leases.table)
@@ -86,16 +94,48 @@ class Contact:
             self.hear(now=now)
         elif protocol is None:
             self._speak_another(answer, now=now)
-        elif self._hearsay.version_answer(answer, now=now):
-            self._check.restart(now=now)
+        elif self._hearsay.is_in_doubt(now=now):
+            if not self._is_nat_pmp(answer):
+                # There is no more to be had: the next one is as good as an answer.
+                self._testify(answer, now=now)
+        elif self._hearsay.doubt(now=now):
+            self._check.restart(now=now, doubt=True)
+
+    def take_nat_pmp_answer(self, *, now: float) -> None:
+        """Take the sign that a server that speaks PCP knows NAT-PMP.
+
+        It does not speak PCP any more if it was asked for both in doubt, and gives no
+        answer in PCP.
+        """
+        if self._hearsay.is_in_doubt(now=now):
+            self._testify(VersionAnswer(version=NAT_PMP_VERSION), now=now)
+        else:
+            self._server.drop("version")
+
+    def _testify(self, answer: VersionAnswer, *, now: float) -> None:
+        self._hearsay.testify(answer, now=now)
+        self._judge(now=now)
+
+    def _judge(self, *, now: float) -> None:
+        if (answer := self._hearsay.take_version(now=now)) is not None:
+            self._speak_another(answer, now=now)
+
+    def _is_nat_pmp(self, answer: VersionAnswer) -> bool:
+        """Tell whether NAT-PMP is what the server speaks; it knows IPv4 only."""
+        return answer.version == NAT_PMP_VERSION and self._server.address.version == 4
 
     def _switch(self, protocol: ServerProtocol, *, now: float) -> None:
         """Speak another protocol from now on, and ask for everything in it."""
-        is_first = self._server.protocol is None
+        before = self._server.protocol
         self._server.protocol = protocol
         self._tell(ProtocolChanged(protocol))
         self._check.retry_pcp_at = now + PCP_RETRY_INTERVAL
-        if is_first and protocol is ServerProtocol.PCP:
+        if before is ServerProtocol.PCP:
+            # NAT-PMP has no nonces: what says that it is spoken may be forged, and ends
+            # with the first answer in PCP.
+            self._check.retry_pcp_interval = CHECK_INTERVAL
+            self._check.retry_pcp_at = now
+        if before is None and protocol is ServerProtocol.PCP:
             self._leases.ask_refused_in_pcp(now=now)
         else:
             self._leases.doubt_all()
@@ -105,19 +145,22 @@ class Contact:
     def _speak_another(self, answer: VersionAnswer, *, now: float) -> None:
         """Speak NAT-PMP if that is it, else wait for the server to learn PCP.
 
-        Ours is the lowest version of PCP: there is no next lower one to try.
+        Ours is the lowest version of PCP: there is no next lower one to try. A server
+        that has spoken it is asked again with the next check, for a silent one cannot
+        deny what is said in its name.
         """
         self.hear(now=now)
-        is_ipv4 = self._server.address.version == 4
-        if answer.version == NAT_PMP_VERSION and is_ipv4:
+        if self._is_nat_pmp(answer):
             self._switch(ServerProtocol.NAT_PMP, now=now)
             return
-        self._server.protocol = None
-        retry_at = now + _seconds_to_wait(answer)
+        wait = _seconds_to_wait(answer)
+        if self._server.protocol is ServerProtocol.PCP:
+            wait = min(wait, CHECK_INTERVAL)
+        self._is_declined = True
         refusal = refusal_of(ResultCode.UNSUPP_VERSION, lifetime=0, now=now)
-        refusal = replace(refusal, retry_at=retry_at)
+        refusal = replace(refusal, retry_at=now + wait)
         self._leases.refuse_unanswered(refusal, now=now)
-        self._check.give_up(until=retry_at)
+        self._check.give_up(until=now + wait)
 
 
 def _seconds_to_wait(answer: VersionAnswer) -> float:

@@ -10,6 +10,8 @@ from .wire import VersionAnswer
 
 # RFC 6887 14.1.3: a restart is announced up to ten times, the last time after 127.75 s.
 REPETITIONS = 128.0 + ANNOUNCE_WAIT
+# So long the questions of a doubt are repeated, and a little longer. RFC 6887 8.1.1.
+DOUBT = 12.0
 
 
 class Hearsay:
@@ -25,12 +27,13 @@ class Hearsay:
         self._round_at: float | None = None
         self._rounds = RoundPace()
         self._doubted_at = float("-inf")
-        self._doubt_until: float | None = None
-        self._doubted: VersionAnswer | None = None
+        self._is_in_doubt = False
+        self._testimony: VersionAnswer | None = None
+        self._judge_at: float | None = None
 
     def next_at(self) -> float | None:
         """Return when one of the methods below has something to tell."""
-        times = (self._verify_at, self._round_at, self._doubt_until)
+        times = (self._verify_at, self._round_at, self._judge_at)
         return min((at for at in times if at is not None), default=None)
 
     # Announcements: the server may have lost its mappings. RFC 6887 14.1.3.
@@ -85,17 +88,13 @@ class Hearsay:
 
     # Versions: the server may not speak PCP any more. RFC 6887 9.
 
-    def version_answer(self, answer: VersionAnswer, *, now: float) -> bool:
-        """Take a version answer; tell whether the server is to be asked in PCP now.
+    def doubt(self, *, now: float) -> bool:
+        """Doubt that the server speaks PCP; tell whether it is to be asked now.
 
-        Another one while that is not answered makes it certain. A router that comes
-        back without PCP announces itself, and then declines the question for which it
-        was: the doubt does not wait for ten seconds after that, but the announcement
-        after it waits for twenty.
+        A router that comes back without PCP announces itself, and then declines the
+        question for which it was: the doubt does not wait for ten seconds after that,
+        but the announcement after it waits for twenty.
         """
-        if self._doubt_until is not None:
-            self._doubted = answer
-            return False
         earliest = self._verified_at
         if self._verify_at is not None:
             earliest += VERIFICATION_INTERVAL
@@ -107,18 +106,28 @@ class Hearsay:
                 self._verify_at, self._verified_at + VERIFICATION_INTERVAL
             )
         self._doubted_at = now
-        self._doubt_until = now + SILENCE
+        self._is_in_doubt = True
         return True
+
+    def is_in_doubt(self, *, now: float) -> bool:
+        """Tell whether it was doubted a while ago, and no answer in PCP has come."""
+        return self._is_in_doubt and now < self._doubted_at + DOUBT
+
+    def testify(self, answer: VersionAnswer, *, now: float) -> None:
+        """Note what the server seems to speak instead of PCP."""
+        if self._testimony is None:
+            self._judge_at = max(now, self._doubted_at + SILENCE)
+        self._testimony = answer
 
     def pcp_answer(self) -> None:
         """Note that the server speaks PCP."""
-        self._doubt_until = None
-        self._doubted = None
+        self._is_in_doubt = False
+        self._testimony = self._judge_at = None
 
     def take_version(self, *, now: float) -> VersionAnswer | None:
-        """Return which version the server speaks instead of ours, once it is sure."""
-        if self._doubt_until is None or now < self._doubt_until:
+        """Return what the server speaks instead of PCP, once it is sure."""
+        if self._judge_at is None or now < self._judge_at:
             return None
-        answer = self._doubted
+        answer = self._testimony
         self.pcp_answer()
         return answer

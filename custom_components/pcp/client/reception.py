@@ -61,9 +61,13 @@ class Reception:
         with an epoch of another count, or the server lost its PCP. RFC 6886 3.2.1.
         """
         spoken = answer.spoken
-        if spoken is ServerProtocol.PCP:
-            self._check.retry_pcp_at = now
         in_line = self._server.epoch_is_valid(answer.epoch_time, spoken, now=now)
+        if (
+            spoken is ServerProtocol.PCP
+            and self._server.protocol is ServerProtocol.NAT_PMP
+        ):
+            # Who is asked in NAT-PMP has learnt PCP, or knew it all the time.
+            in_line = False
         known = self._server.nat64_prefixes
         if self._server.address.version == 6 and answer.nat64_prefixes not in (
             (),
@@ -120,7 +124,7 @@ class Reception:
                 self._server.drop("unasked")
             return
         if not is_pcp and self._server.protocol is ServerProtocol.PCP:
-            self._server.drop("version")
+            self._contact.take_nat_pmp_answer(now=now)
             return
         if is_pcp and not in_line:
             # This answer has no nonce: one that has is asked for.
@@ -183,6 +187,7 @@ class Reception:
             or not self._leases.renew_one(now=now)
         ):
             self._are_prefixes_doubted = False
+            self._check.retry_pcp_at = now
             self._check.restart(now=now, probe=True)
 
     def _take_prefixes(self, answer: wire.MapAnswer | wire.StatusAnswer) -> None:
