@@ -179,58 +179,6 @@ def test_forged_announcement_changes_nothing() -> None:
     assert world.keeper.server_view().started_at == view.started_at
 
 
-def test_one_verification_in_ten_seconds() -> None:
-    """However many are forged: one request in 10 s, and three rounds in 15 min."""
-    world = settled()
-    for _ in range(1200):
-        world.announce(world.announcement(epoch_time=7))
-        world.run_for(0.1)
-        for sent in world.new():
-            world.receive(world.answer_to(sent.message))
-    seconds = 120
-    verifications = [at for at in world.times_of_maps(1) if at > START + 60.0]
-    assert len(verifications) <= seconds / 10 + 1
-    for port in (2, 3):
-        rounds = [at for at in world.times_of_maps(port) if at > START + 60.0]
-        assert len(rounds) == 3
-
-
-def test_round_that_is_owed() -> None:
-    """The fourth round in 15 min comes when the first is 15 min old."""
-    world = settled()
-    begin = world.now
-    for _ in range(4):
-        world.announce()
-        world.run_for(20.0)
-        world.answer_all()
-    times = [at - begin for at in world.times_of_maps(3) if at > begin]
-    assert len(times) == 3
-    world.run_until(begin + times[0] + 899.0)
-    world.answer_all()
-    assert len(world.times_of_maps(3)) == 1 + 3
-    world.run_until(begin + times[0] + 900.0)
-    assert len(world.times_of_maps(3)) == 1 + 4
-
-
-def test_loss_settles_what_is_owed() -> None:
-    """After a loss everything was made again: the round that was owed is done."""
-    world = settled()
-    begin = world.now
-    for _ in range(4):
-        world.announce()
-        world.run_for(20.0)
-        world.answer_all()
-    world.reboot()
-    world.renew_all()
-    world.answer_all()
-    world.new()
-    for turn in range(6):
-        world.run_until(begin + 200.0 * (turn + 1))
-        assert world.new_maps() == []
-        world.answer_all()
-        world.new()
-
-
 def test_verification_passes_the_line() -> None:
     """A window full of unanswered requests does not hold up the question."""
     world = settled(9000)

@@ -4,7 +4,6 @@ ANNOUNCE and version answers carry no nonce. Nothing in them is believed: they a
 reason to ask the server, at most once in ten seconds however many there are.
 """
 
-from .pace import RoundPace
 from .timing import ANNOUNCE_WAIT, SILENCE, VERIFICATION_INTERVAL, Jitter
 from .wire import VersionAnswer
 
@@ -23,9 +22,8 @@ class Hearsay:
         self._verify_at: float | None = None
         self._verified_at = float("-inf")
         self._loss_at = float("-inf")
-        self._round_is_owed = False
-        self._round_at: float | None = None
-        self._rounds = RoundPace()
+        self._is_open = False
+        """A verification was asked for, and is not answered yet."""
         self._doubted_at = float("-inf")
         self._is_in_doubt = False
         self._testimony: VersionAnswer | None = None
@@ -33,7 +31,7 @@ class Hearsay:
 
     def next_at(self) -> float | None:
         """Return when one of the methods below has something to tell."""
-        times = (self._verify_at, self._round_at, self._judge_at)
+        times = (self._verify_at, self._judge_at)
         return min((at for at in times if at is not None), default=None)
 
     # Announcements: the server may have lost its mappings. RFC 6887 14.1.3.
@@ -54,37 +52,28 @@ class Hearsay:
             )
 
     def take_verification(self, *, now: float) -> bool:
-        """Tell whether the server is to be asked now; its answer begins a round."""
+        """Tell whether the server is to be asked now; `answered` tells of its answer."""
         if self._verify_at is None or now < self._verify_at:
             return False
         self._verify_at = None
         self._verified_at = now
-        self._round_is_owed = True
+        self._is_open = True
         return True
 
-    def answered(self, *, now: float) -> bool:
-        """Note an answer that shows no loss; tell whether to renew everything now."""
-        if not self._round_is_owed:
-            return False
-        self._round_is_owed = False
-        return self.begin_round(now=now)
+    def answered(self) -> float | None:
+        """Note an answer that shows no loss; return since when there may be one yet.
 
-    def begin_round(self, *, now: float) -> bool:
-        """Tell whether everything may be renewed now; else `take_round` will."""
-        self._round_at = self._rounds.next_at(now)
-        return self._round_at is None
-
-    def take_round(self, *, now: float) -> bool:
-        """Tell whether everything is to be renewed that had to wait till now."""
-        if self._round_at is None or now < self._round_at:
-            return False
-        return self.begin_round(now=now)
+        None when no verification was open.
+        """
+        if not self._is_open:
+            return None
+        self._is_open = False
+        return self._verified_at
 
     def loss(self, *, now: float) -> None:
         """Note that everything is made again: what was heard before is seen to."""
         self._loss_at = now
-        self._round_is_owed = False
-        self._round_at = None
+        self._is_open = False
 
     # Versions: the server may not speak PCP any more. RFC 6887 9.
 

@@ -21,6 +21,7 @@ from .hearsay import Hearsay
 from .leases import Leases
 from .mapping import Grant, LeaseView, MappingKey, MappingWish
 from .reception import Reception
+from .rounds import Rounds
 from .sending import Sender
 from .server import Server, ServerView
 from .timing import ROUND_TRIP, Jitter
@@ -54,6 +55,7 @@ class Keeper:
             jitter=jitter, new_nonce=nonce, due_at=now, retry_pcp_at=now
         )
         self._hearsay = Hearsay(jitter)
+        self._rounds = Rounds(self._leases)
         self._contact = Contact(
             self._server, self._leases, self._check, self._hearsay, tell=tell
         )
@@ -64,6 +66,7 @@ class Keeper:
             self._check,
             self._hearsay,
             self._contact,
+            self._rounds,
             tell=tell,
         )
         self._aliases: frozenset[IPAddress] = frozenset()
@@ -121,6 +124,7 @@ class Keeper:
             self._check.due_at,
             self._server.silent_at,
             self._hearsay.next_at(),
+            self._rounds.next_at(),
             self._sender.next_at(),
         )
         return min((at for at in times if at is not None), default=None)

@@ -156,6 +156,11 @@ class LeaseFacts:
         return max((at for at in times if at is not None), default=None)
 
     @property
+    def asked_at(self) -> float:
+        """Return when anything was last asked about it, monotonic seconds."""
+        return self._last_sent_at
+
+    @property
     def unanswered_since(self) -> float | None:
         """Return when the request was last sent that is not answered yet, if any."""
         return self.awaiting.last_sent_at if self.awaiting else self._unanswered_at
@@ -172,6 +177,10 @@ class LeaseFacts:
             and self.leader is None
             and max(self._held_until, self._last_sent_at + MINIMUM_RENEWAL_GAP) <= now
         )
+
+    def is_held(self, *, now: float) -> bool:
+        """Tell whether a refusal forbids to ask for it now. RFC 6887 8.3."""
+        return now < self._held_until
 
     def is_open(self, *, now: float) -> bool:
         """Tell whether the mapping may exist on the server."""

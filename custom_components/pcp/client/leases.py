@@ -151,15 +151,48 @@ class Leases:
             if refusal and refusal.result_code == ResultCode.UNSUPP_VERSION:
                 self._ask_again(lease, now=now, forced=True)
 
-    def renew_granted(self, *, at: float, now: float) -> None:
-        """Renew every mapping, at `at`, that is not being renewed anyway."""
+    def renew_granted(
+        self, *, at: float, now: float, asked_before: float = float("inf")
+    ) -> None:
+        """Renew every mapping, at `at`, that is not being renewed anyway.
+
+        And was not since `asked_before`.
+        """
         for lease in self.table:
-            if lease.state is LeaseState.GRANTED and lease.awaiting is None:
+            if lease.asked_at < asked_before and self._is_at_rest(lease):
                 lease.ask_again(now=at)
                 self.plan(lease, now=now)
 
+    def renew_oldest(self, *, now: float, asked_before: float) -> bool:
+        """Renew the mapping that was asked for longest ago; tell if there is one.
+
+        One that waits for a hold to end is asked for then.
+        """
+        candidates = []
+        for lease in self.table:
+            if lease.asked_at >= asked_before or not self._is_at_rest(lease):
+                continue
+            if lease.is_held(now=now):
+                lease.ask_again(now=now)
+                self.plan(lease, now=now)
+            # miniupnpd adds a rule for every PEER.
+            elif lease.leader is None and not lease.wish.ends_by_itself:
+                candidates.append(lease)
+        if not candidates:
+            return False
+        self._ask_again(min(candidates, key=_age), now=now)
+        return True
+
+    @staticmethod
+    def _is_at_rest(lease: Lease) -> bool:
+        """Tell whether it is granted and no answer is waited for."""
+        return lease.state is LeaseState.GRANTED and lease.awaiting is None
+
     def renew_one(self, *, now: float) -> bool:
-        """Renew one mapping at once, or repeat a request for one; tell if there is one."""
+        """Renew one mapping at once, or repeat a request for one; tell if there is one.
+
+        The one that was asked for longest ago: what was lost is made again by turns.
+        """
         # miniupnpd adds a rule for every PEER: it is no cheap question.
         candidates = [
             lease
@@ -172,7 +205,7 @@ class Leases:
             for lease in candidates
             if lease.creates and lease.awaiting and self._sender.may_create(now=now)
         )
-        lease = next(granted, None) or next(requested, None)
+        lease = min(granted, key=_age, default=None) or next(requested, None)
         if lease is None:
             return False
         self._ask_again(lease, now=now, urgent=True)
@@ -316,3 +349,7 @@ class Leases:
             lease.granted_along(part)
             if part != previous:
                 self._tell(LeaseGranted(lease.key, part, previous))
+
+
+def _age(lease: Lease) -> float:
+    return lease.asked_at

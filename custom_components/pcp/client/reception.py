@@ -16,6 +16,7 @@ from .external_address import is_another, told_by
 from .hearsay import Hearsay
 from .leases import Leases
 from .pace import LossPace
+from .rounds import Rounds
 from .server import Server
 
 
@@ -30,6 +31,7 @@ class Reception:
         check: Check,
         hearsay: Hearsay,
         contact: Contact,
+        rounds: Rounds,
         *,
         tell: Callable[[Event], None],
     ) -> None:
@@ -41,6 +43,7 @@ class Reception:
         self._hearsay = hearsay
         self._contact = contact
         self._tell = tell
+        self._rounds = rounds
         self._losses = LossPace()
         self._are_prefixes_doubted = False
 
@@ -82,8 +85,7 @@ class Reception:
         """Do what is due."""
         if self._hearsay.take_verification(now=now):
             self._verify(now=now)
-        if self._hearsay.take_round(now=now):
-            self._leases.renew_granted(at=now, now=now)
+        self._rounds.handle_timer(now=now)
 
     def forget_prefixes(self) -> None:
         """Ask anew for NAT64 prefixes: we may be in another network. RFC 7225 4.3."""
@@ -105,7 +107,7 @@ class Reception:
         self._on_trusted(answer.spoken, answer.epoch_time, now=now)
         known = self._server.external_address
         if is_another(answer, lease, known):
-            self._begin_round(now=now)
+            self._rounds.begin(since=now, now=now)
         self._set_external_address(told_by(answer, lease, known), now=now)
         if answer.nat64_prefixes:
             self._take_prefixes(answer)
@@ -144,8 +146,8 @@ class Reception:
         self._contact.hear_in(spoken, now=now)
         if not self._server.take_epoch(epoch_time, spoken, now=now):
             self._lose_all(now=now)
-        elif self._hearsay.answered(now=now):
-            self._leases.renew_granted(at=now, now=now)
+        elif (since := self._hearsay.answered()) is not None:
+            self._rounds.begin(since=since, now=now)
 
     # The server as a whole.
 
@@ -158,17 +160,13 @@ class Reception:
         if self._server.protocol is ServerProtocol.NAT_PMP:
             self._leases.tell_address(address)
         elif old is not None:
-            self._begin_round(now=now)
-
-    def _begin_round(self, *, now: float) -> None:
-        """Renew everything, now or as soon as it may be."""
-        if self._hearsay.begin_round(now=now):
-            self._leases.renew_granted(at=now, now=now)
+            self._rounds.begin(since=now, now=now)
 
     def _lose_all(self, *, now: float) -> None:
         """Make every mapping again, for the server lost its state. RFC 6887 8.5."""
         self._check.allow_prefix64()
         self._hearsay.loss(now=now)
+        self._rounds.end()
         ask_at = self._losses.next_at(now)
         if ask_at > now:
             # So soon after the last one that everything is just being made again.

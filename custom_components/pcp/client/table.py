@@ -33,6 +33,10 @@ class Table:
         """Go through them, as they are now, in the order of their mappings."""
         return iter(sorted(self._by_key.values(), key=lambda lease: lease.key.order))
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._by_key)
+
     def get(self, key: MappingKey) -> Lease | None:
         """Return the lease of a mapping."""
         return self._by_key.get(key)
