@@ -424,3 +424,22 @@ def test_of_two_leases_with_one_nonce_the_first_is_meant() -> None:
     nonce = stored()["leases"][0]["nonce"]
     snapshot = salvaged(("leases", 1, "nonce"), nonce)
     assert snapshot.leases == (EXAMPLE.leases[0], EXAMPLE.leases[2])
+
+
+def test_routers_that_keep_pinholes() -> None:
+    """Promise 7 outlives a restart; other routers' storage is as it always was."""
+    server = EXAMPLE.servers[1]
+    snapshot = replace(EXAMPLE, pinhole_keepers=(server,))
+    data = snapshot.as_json(wall_offset=WALL_OFFSET)
+    assert data["pinhole_keepers"] == [str(server)]
+    assert Snapshot.from_json(data, wall_offset=WALL_OFFSET) == (snapshot, [])
+    assert "pinhole_keepers" not in EXAMPLE.as_json(wall_offset=WALL_OFFSET)
+
+
+@pytest.mark.parametrize("value", [None, "fe80::1", ["nonsense"], [7]])
+def test_damaged_pinhole_keepers(value: object) -> None:
+    """What cannot be read of it costs nothing else."""
+    data = EXAMPLE.as_json(wall_offset=WALL_OFFSET) | {"pinhole_keepers": value}
+    snapshot, damage = Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+    assert snapshot == EXAMPLE
+    assert len(damage) == 1

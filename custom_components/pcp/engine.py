@@ -14,6 +14,7 @@ from .client.codec import IPAddress
 from .client.events import (
     Event,
     LeaseGranted,
+    LeaseKept,
     LeaseReappeared,
     LeaseReleased,
     ServerReachable,
@@ -97,7 +98,7 @@ class Engine:
         """
         stored = await self._records.async_load()
         snapshot = stored.snapshot if stored else Snapshot()
-        self.links.servers = {server.version: server for server in snapshot.servers}
+        self.links.restore(snapshot.servers, snapshot.pinhole_keepers)
         self._where.is_beyond = self._where.anycast and any(
             server in ANYCAST_ADDRESSES for server in snapshot.servers
         )
@@ -307,7 +308,7 @@ class Engine:
         match event:
             case LeaseGranted(_, _, previous):
                 self._records.save_soon(renewal=previous is not None)
-            case LeaseReleased() | LeaseReappeared():
+            case LeaseReleased() | LeaseReappeared() | LeaseKept():
                 self._records.save_soon(renewal=False)
             case ServerReachable(is_reachable):
                 self.ledger.touch()

@@ -1,6 +1,6 @@
 """The links to one router, by IP version, and from addresses that we had before."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from homeassistant.core import HomeAssistant
 
@@ -35,6 +35,8 @@ class Links:
         self.servers: dict[int, IPAddress] = {}
         """With whom the leases are, by IP version, whether there is a link or not."""
 
+        self._pinhole_keepers: frozenset[IPAddress] = frozenset()
+
     def __iter__(self) -> Iterator[Link]:
         return iter(self._links.values())
 
@@ -60,6 +62,22 @@ class Links:
         """Tell whether the router answers over any IP version."""
         return any(self.reachable.values())
 
+    @property
+    def pinhole_keepers(self) -> tuple[IPAddress, ...]:
+        """Return the servers that were seen failing to delete an IPv6 pinhole."""
+        self._pinhole_keepers |= {
+            link.server for link in self if link.keeper.server_view().keeps_pinholes
+        }
+        known = self._pinhole_keepers
+        return tuple(server for server in self.servers.values() if server in known)
+
+    def restore(
+        self, servers: Iterable[IPAddress], pinhole_keepers: Iterable[IPAddress]
+    ) -> None:
+        """Take up what an earlier run knew of the servers; there are no links yet."""
+        self.servers = {server.version: server for server in servers}
+        self._pinhole_keepers = frozenset(pinhole_keepers)
+
     def views(self) -> dict[int, ServerView]:
         """Return the servers as they are now, IPv4 first."""
         return {
@@ -72,12 +90,17 @@ class Links:
         link = Link(server, on_event=self._on_event, on_pumped=self._on_pumped)
         self._links[server.version] = link
         self.servers[server.version] = server
+        if server in self._pinhole_keepers:
+            link.keeper.limit_pinholes()
         await link.async_start(await async_get_listener(self._hass, self._entry_id))
         return link
 
     def disconnect(self, version: int) -> None:
-        """Stop and forget the links of an IP version; leases are left alone."""
-        self.servers.pop(version, None)
+        """Stop and forget the links of an IP version; leases are left alone.
+
+        What was learnt of its server goes, too, for another one may come in its place.
+        """
+        self._pinhole_keepers -= {self.servers.pop(version, None)}
         if (link := self._links.pop(version, None)) is not None:
             link.stop()
         for address in [it for it in self._former if it.version == version]:
@@ -129,6 +152,7 @@ class Links:
 
     def stop(self) -> None:
         """Stop all links; leases are left alone."""
+        self._pinhole_keepers = frozenset(self.pinhole_keepers)
         for link in self._all():
             link.stop()
         self._links.clear()

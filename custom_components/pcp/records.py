@@ -68,7 +68,10 @@ class Records:
             self._ledger.touch()
         servers = tuple(self._links.servers.values())
         snapshot = replace(
-            self._ledger.snapshot(), servers=servers, taken_at=self._clock.now()
+            self._ledger.snapshot(),
+            servers=servers,
+            pinhole_keepers=self._links.pinhole_keepers,
+            taken_at=self._clock.now(),
         )
         return snapshot, self._clock.wall_offset
 

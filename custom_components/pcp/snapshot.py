@@ -36,6 +36,9 @@ class Snapshot:
     servers: tuple[IPAddress, ...] = ()
     """With whom the leases are, at most one of each IP version."""
 
+    pinhole_keepers: tuple[IPAddress, ...] = ()
+    """Those of them that were seen failing to delete an IPv6 pinhole."""
+
     internal_addresses: tuple[IPAddress, ...] = ()
     wishes: Mapping[str, tuple[bool, float | None]] = field(default_factory=dict)
     """By forward id: whether it is wanted, and when it closes by itself."""
@@ -51,6 +54,7 @@ class Snapshot:
         """
         return {
             "servers": [str(address) for address in self.servers],
+            **_pinhole_keepers_as_json(self.pinhole_keepers),
             "internal_addresses": [str(address) for address in self.internal_addresses],
             "wishes": {
                 forward_id: {
@@ -113,7 +117,11 @@ def _snapshot_from_json(
         found = _readable(damage, name, lambda: _as(kind, _as(dict, data)[name]))
         return kind() if found is None else found
 
-    def each[ValueT](name: str, read: Callable[[object], ValueT]) -> list[ValueT]:
+    def each[ValueT](
+        name: str, read: Callable[[object], ValueT], *, optional: bool = False
+    ) -> list[ValueT]:
+        if optional and isinstance(data, dict) and name not in data:
+            return []
         found = (
             _readable(damage, f"{name}[{number}]", partial(read, item))
             for number, item in enumerate(member(name, list))
@@ -137,6 +145,7 @@ def _snapshot_from_json(
     }
     return Snapshot(
         servers=tuple(each("servers", _address)),
+        pinhole_keepers=tuple(each("pinhole_keepers", _address, optional=True)),
         internal_addresses=tuple(each("internal_addresses", _address)),
         wishes={it: wish for it, wish in wishes.items() if wish is not None},
         leases=tuple(each("leases", lease_of_its_own)),
@@ -206,6 +215,13 @@ def _grant_from_json(data: object, wall_offset: float) -> Grant:
         expires_at=_monotonic(grant["expires_at"], wall_offset),
         port_range=_port_range(grant),
     )
+
+
+def _pinhole_keepers_as_json(servers: tuple[IPAddress, ...]) -> dict[str, list[str]]:
+    """Most routers are none: their storage is as it was in the first release."""
+    if not servers:
+        return {}
+    return {"pinhole_keepers": [str(address) for address in servers]}
 
 
 def _port_range_as_json(ports: PortRange | None) -> dict[str, list[int]]:

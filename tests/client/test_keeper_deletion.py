@@ -150,6 +150,19 @@ def test_server_that_keeps_pinholes() -> None:
     assert view.open_until == world.now + 600.0
 
 
+def test_server_that_is_known_to_keep_pinholes() -> None:
+    """What an earlier life saw holds for what is taken up, and for what is new."""
+    first, second = (wish_of(key=key_of(port, address=CLIENT6)) for port in (1, 2))
+    world = started(first, server=SERVER6, client=CLIENT6)
+    assert not world.keeper.server_view().keeps_pinholes
+    world.keeper.limit_pinholes()
+    assert world.keeper.server_view().keeps_pinholes
+    world.want(second)
+    world.run_for(5.0)
+    world.renew_all()
+    assert {request.lifetime for request in world.new_maps()} == {600}
+
+
 def test_short_pinholes_stay_short() -> None:
     """A lifetime below the ten minutes is asked for as it is wished for."""
     key, other = key_of(1, address=CLIENT6), key_of(2, address=CLIENT6)

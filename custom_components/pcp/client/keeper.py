@@ -183,6 +183,10 @@ class Keeper:
             wish, wanted=wanted, grant=grant, open_until=open_until, now=now
         )
 
+    def limit_pinholes(self) -> None:
+        """Ask for no IPv6 pinhole for long: an earlier life of ours saw it kept."""
+        self._leases.limit_pinholes()
+
     def renew_all(self, *, now: float) -> None:
         """Ask for everything again, holds or not, because a person says so.
 

@@ -39,7 +39,7 @@ class Leases:
         self._tell = tell
         self._sets = PortSets(self.table, server)
         self._successors: dict[MappingKey, MappingWish] = {}
-        self._keeps_pinholes = False
+        self._server = server
 
     # Wishes.
 
@@ -260,12 +260,12 @@ class Leases:
 
     def limit_pinholes(self) -> None:
         """Ask for no IPv6 pinhole for long: the server does not delete them."""
-        self._keeps_pinholes = True
+        self._server.keeps_pinholes = True
         for lease in self.table:
             self._limit(lease)
 
     def _limit(self, lease: Lease) -> None:
-        if self._keeps_pinholes and lease.key.internal_address.version == 6:
+        if self._server.keeps_pinholes and lease.key.internal_address.version == 6:
             lease.lifetime_limit = PINHOLE_LIFETIME
 
     def remake(self, leader: Lease, *, now: float) -> None:

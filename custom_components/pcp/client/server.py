@@ -37,6 +37,9 @@ class ServerView:
     nat64_prefixes: tuple[Nat64Prefix, ...]
     """How hosts behind it reach IPv4 over IPv6, where it tells. RFC 7225."""
 
+    keeps_pinholes: bool
+    """It was seen failing to delete an IPv6 pinhole: these are asked for ten minutes."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Server:
@@ -52,6 +55,7 @@ class Server:
     requests: int = 0
     manners: OptionManners = field(default_factory=OptionManners)
     nat64_prefixes: tuple[Nat64Prefix, ...] = ()
+    keeps_pinholes: bool = False
     heard_at: float = float("-inf")
     """When it last answered, monotonic seconds."""
 
@@ -135,4 +139,5 @@ class Server:
             drops=dict(self.drops),
             requests=self.requests,
             nat64_prefixes=self.nat64_prefixes,
+            keeps_pinholes=self.keeps_pinholes,
         )
