@@ -10,6 +10,7 @@ import pytest
 from custom_components.pcp.client import udp
 from custom_components.pcp.errors import RefusedError
 from custom_components.pcp.forward import Forward
+from custom_components.pcp.link import Link
 from tests.simulated_router import SimulatedRouter
 
 from .glue import MAC, OTHER_MAC, forward_data
@@ -239,6 +240,43 @@ async def test_a_server_of_the_other_version_is_looked_for(house: House) -> None
             await house.finish(task)
         assert caught.value.key == "router_silent"
     assert house.stored()["servers"] == [house.router.address, "::1"]
+
+
+async def test_a_router_that_keeps_pinholes_is_remembered(house: House) -> None:
+    """Promise 7: what it was seen to do counts after a restart; another one is another."""
+
+    def keeps_pinholes() -> list[bool]:
+        servers = house.coordinator.diagnostics()["servers"]
+        return [server["keeps_pinholes"] for server in servers]
+
+    def link() -> Link:
+        found = house.coordinator._engine.links.get(6)
+        assert found is not None
+        return found
+
+    await house.set_up()
+    await house.add()
+    with patch(
+        "custom_components.pcp.servers.other_family_server",
+        return_value=IPv6Address("::1"),
+    ):
+        add = Forward.parse({"name": "Six", "internal_port": 81, "ip_version": "ipv6"})
+        task = house.begin(house.coordinator.async_try_forward(add))
+        await house.settle()
+        with pytest.raises(RefusedError):
+            await house.finish(task)
+        link().keeper.limit_pinholes()
+        await house.stop()
+        assert house.stored()["pinhole_keepers"] == ["::1"]
+        await house.start()
+        assert keeps_pinholes() == [False, True]
+        await house.stop()
+        assert house.stored()["pinhole_keepers"] == ["::1"]
+        await house.start()
+        await house.coordinator._engine.async_start_anew()
+        assert keeps_pinholes() == [False, False]
+        await house.stop()
+        assert "pinhole_keepers" not in house.stored()
 
 
 # Without a network.
