@@ -39,6 +39,7 @@ def main() -> int:
         f" {sum(it.events for it in outcomes)} events,"
         f" {sum(it.steps for it in outcomes)} steps, at most"
         f" {max((it.requests for it in outcomes), default=0)} requests in an hour,"
+        f" {max((it.nearest for it in outcomes), default=0.0):.0%} of what is permitted,"
         f" {time.perf_counter() - begun:.0f} s"
     )
     for name, count in by_personality(outcomes).most_common():

@@ -24,6 +24,9 @@ class Told:
     """The IP version."""
     port: int
     address: IPAddress | None
+    count: int = 1
+    """Ports that were granted together, this one and the next ones. RFC 7753."""
+
     lost_at: float | None = None
     """When an answer showed that the router had lost its state after this."""
 
@@ -41,6 +44,11 @@ class Answers:
     def __init__(self) -> None:
         """Begin with nothing told."""
         self.told: dict[Name, Told] = {}
+        self._heard_at: dict[IPAddress, float] = {}
+        self._lifetimes: deque[tuple[float, int]] = deque(maxlen=1000)
+        self._refused_at = float("-inf")
+        self.changes = 0
+        """How often there was something new here."""
         self.refused_until = float("-inf")
         """Until when the last refusals hold, by the rules of RFC 6887 8.3 and ours."""
         self.external_address: IPAddress | None = None
@@ -80,8 +88,28 @@ class Answers:
             losses.popleft()
         return len(losses)
 
-    def take(self, data: bytes, *, own: IPAddress, now: float) -> None:
+    def losses_lately(self, since: float) -> int:
+        """Return how often the router seemed to have lost its state, in all."""
+        return sum(self.losses_of(version, since=since) for version in (4, 6))
+
+    def heard_at(self, server: IPAddress) -> float:
+        """Return when an answer came from an address of the router."""
+        return self._heard_at.get(server, float("-inf"))
+
+    def lifetimes_since(self, since: float) -> set[int]:
+        """Return for how many seconds it granted something lately."""
+        return {lifetime for at, lifetime in self._lifetimes if at >= since}
+
+    def is_refused_since(self, since: float) -> bool:
+        """Tell whether it refused something lately, or told us to wait till then."""
+        return max(self._refused_at, self.refused_until) >= since
+
+    def take(
+        self, data: bytes, *, own: IPAddress, server: IPAddress, now: float
+    ) -> None:
         """Note an answer that was delivered."""
+        self.changes += 1
+        self._heard_at[server] = now
         if len(data) >= 60 and data[0] == 2 and data[1] == _MAP_ANSWER:
             self._take_pcp(data, own, now)
         elif len(data) == 12 and data[:2] == b"\x00\x80" and data[2:4] == b"\0\0":
@@ -118,6 +146,7 @@ class Answers:
         elif lifetime == 0:
             self._end(nonce, now)
         elif port := int.from_bytes(data[42:44]):
+            self._lifetimes.append((now, lifetime))
             address = IPv6Address(data[44:60])
             self.told[nonce] = Told(
                 now,
@@ -125,6 +154,7 @@ class Answers:
                 own.version,
                 port,
                 address.ipv4_mapped or address,
+                next((size for size, _ in _port_sets(data)), 1),
             )
         if data[3] != _UNSUPP_VERSION:
             self._take_epoch(int.from_bytes(data[8:12]), 2, own, now, (nonce,))
@@ -139,6 +169,7 @@ class Answers:
             self._end(name, now)
         else:
             port = int.from_bytes(data[10:12])
+            self._lifetimes.append((now, lifetime))
             self.told[name] = Told(now, now + lifetime, 4, port, None)
         self._take_epoch(int.from_bytes(data[4:8]), 0, own, now, (name,))
 
@@ -149,6 +180,7 @@ class Answers:
             self._ended[name] = now, self.told.pop(name)
 
     def _refuse(self, now: float, lifetime: int) -> None:
+        self._refused_at = now
         until = now + max(1800, min(lifetime, DAY))
         self.refused_until = max(self.refused_until, until)
 
@@ -191,9 +223,51 @@ def _is_valid(server: int, client: int) -> bool:
     )
 
 
-def maps_asked_for(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield protocol and internal port if a datagram asks for a mapping."""
+type Place = tuple[IPAddress | None, int, int]
+"""For which other host, protocol and internal port a mapping is asked."""
+
+
+def maps_asked_for(data: bytes) -> Iterator[Place]:
+    """Yield what a datagram asks to be opened."""
     if len(data) >= 60 and data[0] == 2 and data[1] == 1 and any(data[4:8]):
-        yield data[36], int.from_bytes(data[40:42])
+        host = next(_third_parties(data), None)
+        first = int.from_bytes(data[40:42])
+        count = next((size for size, _ in _port_sets(data)), 1)
+        for port in range(first, first + count):
+            yield host, data[36], port
     elif len(data) == 12 and data[0] == 0 and data[1] in (1, 2) and any(data[8:12]):
-        yield 17 if data[1] == 1 else 6, int.from_bytes(data[4:6])
+        yield None, 17 if data[1] == 1 else 6, int.from_bytes(data[4:6])
+
+
+def mapping_of(data: bytes) -> Name | None:
+    """Return what names the mapping that a request is for; None for a mere question."""
+    if len(data) >= 60 and data[0] == 2 and data[1] == 1:
+        is_probe = data[36:38] == b"\x11\0" and data[40:42] == b"\0\x09"
+        return None if is_probe and not any(data[4:8]) else data[24:36]
+    if len(data) == 12 and data[0] == 0 and data[1] in (1, 2):
+        return 17 if data[1] == 1 else 6, int.from_bytes(data[4:6])
+    return None
+
+
+def _options(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the options of a MAP datagram: code and data. RFC 6887 7.3."""
+    at = 60
+    while at + 4 <= len(data):
+        length = int.from_bytes(data[at + 2 : at + 4])
+        yield data[at], data[at + 4 : at + 4 + length]
+        at += 4 + (length + 3) // 4 * 4
+
+
+def _port_sets(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield size and first internal port of a PORT_SET. RFC 7753 4.1."""
+    for code, value in _options(data):
+        if code == 130 and len(value) >= 4:
+            yield int.from_bytes(value[:2]), int.from_bytes(value[2:4])
+
+
+def _third_parties(data: bytes) -> Iterator[IPAddress]:
+    """Yield whom a THIRD_PARTY names. RFC 6887 13.1."""
+    for code, value in _options(data):
+        if code == 1 and len(value) == 16:
+            address = IPv6Address(value)
+            yield address.ipv4_mapped or address

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from custom_components.pcp.client.codec import IPAddress
-from tests.simulated_router.personality import EpochSource, PinholeRenewal
+from tests.simulated_router.personality import EpochSource, Personality, PinholeRenewal
+
+from .box import Box, Inside
 
 if TYPE_CHECKING:
     from .world import World
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 HEALED = 300.0
 # Seconds. Renewals are stored so much later, and a step of the clock is looked for.
 STORED_WITHIN = 100.0
+# Seconds between what the router counts and what we do: an answer takes its time.
+SKEW = 6.0
 # miniupnpd cuts ports to 8 bits, a CARP gateway answers from elsewhere: these grant, and
 # we can never believe it.
 UNHEARD = frozenset({"nat_pmp_truncating", "other_address", "silent", "closed"})
@@ -26,7 +29,6 @@ class Bounds:
     def __init__(self, world: World) -> None:
         """Begin."""
         self.world = world
-        self.silent_loss_at = float("-inf")
         self.stored_wrong_until = float("-inf")
         """Until when a lease may live whose time was stored by another clock."""
         self._clock_set: list[tuple[float, float]] = []
@@ -54,13 +56,16 @@ class Bounds:
 
     @property
     def longest_lease(self) -> float:
-        """Return how long a lease may be, in seconds."""
-        personality = self.world.router.personality
+        """Return how long a lease on our router may be, in seconds."""
+        return self.longest_lease_of(self.world.router.personality)
+
+    def longest_lease_of(self, personality: Personality) -> float:
+        """Return how long a lease on a router may be, in seconds."""
         if personality.fixed_lifetime is not None:
             return min(personality.fixed_lifetime, 86_400)
         return max(self.world.longest_lease_time, 120)
 
-    def can_open(self, inside: tuple[IPAddress, int, int]) -> bool:
+    def can_open(self, inside: Inside) -> bool:
         """Tell whether the router could ever open it, and tell us."""
         personality = self.world.router.personality
         if personality.name in UNHEARD | OPENS_ANOTHER:
@@ -73,28 +78,28 @@ class Bounds:
         is_mixed_up = self.world.router.personality.name in OPENS_ANOTHER
         return (17,) if is_mixed_up and protocol == 6 else ()
 
-    def to_open(self, inside: tuple[IPAddress, int, int]) -> float:
+    def to_open(self, inside: Inside) -> float:
         """Return in how many seconds what is wanted is open."""
         personality = self.world.router.personality
         loses_silently = (
             not personality.renewal_extends
             or personality.forgets_after is not None
             or personality.epoch_source is EpochSource.UPTIME
-            or self.world.now - self.silent_loss_at < self.longest_lease + HEALED
+            or self.world.now - self.world.box.silent_loss_at
+            < self.longest_lease + HEALED
         )
         if loses_silently:
             return HEALED + self.longest_lease * 5 / 8
         return HEALED
 
-    def to_close(self, inside: tuple[IPAddress, int, int]) -> float:
-        """Return in how many seconds what is not wanted is closed."""
-        personality = self.world.router.personality
-        if personality.name in UNHEARD | OPENS_ANOTHER:
-            return self.longest_lease + HEALED
-        if inside[0].version == 6 and (
-            personality.pinhole_renewal is PinholeRenewal.LOSES_OWNER
+    def to_close(self, inside: Inside, box: Box) -> float:
+        """Return in how many seconds what is not wanted is closed on a router."""
+        personality = box.router.personality
+        if personality.name in UNHEARD | OPENS_ANOTHER or (
+            inside[0].version == 6
+            and personality.pinhole_renewal is PinholeRenewal.LOSES_OWNER
         ):
-            return self.longest_lease + HEALED
+            return self.longest_lease_of(personality) + HEALED
         return HEALED + personality.delete_lingers
 
     @property
@@ -102,24 +107,20 @@ class Bounds:
         """Return in how many seconds a mapping that was made behind us is shown."""
         return 2.0
 
-    def to_lose(self, version: int) -> float:
+    def to_lose(self, version: int, box: Box) -> float:
         """Return in how many seconds a loss is shown that an answer has told.
 
         Everything is made again 20 times in an hour, then every 4 minutes. RFC 6887
         8.5 counts an answer for a loss that was overtaken by the next by 2 s.
         """
-        losses = self.world.answers.losses_of(version, since=self.world.now - 3600.0)
+        since = self.world.now - 3600.0
+        losses = box.answers.losses_of(version, since=since)
         return 10.5 if losses < 20 else 250.5
 
-    @property
-    def forgets_mappings(self) -> bool:
+    def forgets_mappings(self, box: Box) -> bool:
         """Tell whether a router keeps more than it was asked for, or other ports."""
-        personality = self.world.router.personality
+        personality = box.router.personality
         fixed = personality.fixed_lifetime
         return personality.name in OPENS_ANOTHER or (
             fixed is not None and fixed > 86_400
         )
-
-    def requests(self) -> int:
-        """Return how many requests an hour may see."""
-        return 5000

@@ -1,11 +1,12 @@
 """From a seed to a script: busy times, with all that can go wrong, and quiet ones."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from random import Random
 from typing import Any
 
 from custom_components.pcp.forward import Forward, ForwardProtocol, IPVersion
 from tests.simulated_router import PERSONALITIES
+from tests.simulated_router.personality import Personality
 
 from .forgery import DOUBTFUL, WORTHLESS
 from .script import Event, Script
@@ -24,6 +25,10 @@ _EVENTS: tuple[tuple[str, int], ...] = (
     ("change", 4),
     ("renew", 2),
     ("set_lease_time", 1),
+    ("set_third_party", 2),
+    ("disable", 1),
+    ("remove_entry", 1),
+    ("move", 2),
     # Power.
     ("crash", 8),
     ("restart", 4),
@@ -42,6 +47,14 @@ _EVENTS: tuple[tuple[str, int], ...] = (
     # Forgers.
     ("forge", 5),
 )
+# What a router may turn into, or be moved to.
+_LASTING = [
+    name
+    for name, personality in PERSONALITIES.items()
+    if personality.fixed_lifetime is None and name != "openwrt_mixed_up"
+]
+_OTHER_HOST = {"ipv4": ip_address("192.0.2.50"), "ipv6": ip_address("2001:db8::50")}
+
 _KINDS = [kind for kind, _ in _EVENTS]
 _WEIGHTS = [weight for _, weight in _EVENTS]
 
@@ -72,16 +85,20 @@ def script_of(seed: int, *, days: float = 7.0) -> Script:
     return Script(
         seed=seed,
         personality=name,
+        other_personality=random.choice(_LASTING),
+        third_party=random.random() < 0.5,
         days=days,
         lease_time=random.choice([3600, 3600, 7200, 1200, 600]),
-        forwards=tuple(_forward(slot, random) for slot in range(SLOTS)),
+        forwards=tuple(_forward(slot, random, personality) for slot in range(SLOTS)),
         events=tuple(sorted(events, key=lambda it: it.at)),
     )
 
 
-def _forward(slot: int, random: Random) -> Forward:
+def _forward(slot: int, random: Random, personality: Personality) -> Forward:
     sources = random.random() < 0.1
-    version = random.choice([*["ipv4"] * 4, "both", "ipv6"])
+    is_third = random.random() < (0.4 if personality.third_party else 0.1)
+    counts = [1, 1, 1, 3] if personality.port_set_size == 1 else [1, 2, 3, 5]
+    version = random.choice([*["ipv4"] * 4, "ipv6" if is_third else "both", "ipv6"])
     return Forward(
         name=f"slot {slot}",
         protocol=ForwardProtocol(random.choice(["tcp", "tcp", "udp", "tcp_udp"])),
@@ -90,8 +107,9 @@ def _forward(slot: int, random: Random) -> Forward:
         external_port=random.choice([None, None, 3000 + slot, 80]),
         exact_external_port=random.random() < 0.2,
         ip_version=IPVersion("ipv4" if sources else version),
-        port_count=random.choice([1, 1, 1, 3]),
+        port_count=random.choice(counts),
         allowed_sources=(ip_network("198.51.100.0/24"),) if sources else (),
+        target_host=_OTHER_HOST["ipv4" if sources else version] if is_third else None,
     )
 
 
@@ -109,6 +127,12 @@ def _args(kind: str, random: Random) -> dict[str, Any]:
             return slot | {"to": random.randrange(SLOTS)}
         case "set_lease_time":
             return {"seconds": random.choice([120, 600, 3600, 7200])}
+        case "set_third_party":
+            return {"is_on": random.random() < 0.7}
+        case "disable" | "remove_entry":
+            return {"seconds": random.choice([1.0, 10.0, 100.0, 4000.0])}
+        case "move":
+            return {"to": random.randrange(2)}
         case "crash":
             moments = ["now", "before_write", "after_write", "after_send"]
             return {"when": random.choice(moments), "down": some_time}
@@ -134,12 +158,7 @@ def _args(kind: str, random: Random) -> dict[str, Any]:
         case "external_address":
             return {"last": random.choice([44, 45, 46, None])}
         case "firmware":
-            names = [
-                name
-                for name, personality in PERSONALITIES.items()
-                if personality.fixed_lifetime is None and name != "openwrt_mixed_up"
-            ]
-            return {"personality": random.choice(names)}
+            return {"personality": random.choice(_LASTING)}
         case "forge":
             return {
                 "kind": random.choice([*WORTHLESS, *DOUBTFUL, *DOUBTFUL]),

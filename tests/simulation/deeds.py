@@ -1,6 +1,6 @@
 """What the events of a script do: people, power, the network, the router, forgers."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ class Deeds:
         """Do it in a world."""
         self.world = world
         self._crash_at_send = False
+        self._is_unloading = False
 
     def do(self, event: Event) -> None:
         """Let an event happen."""
@@ -101,13 +102,37 @@ class Deeds:
 
     def set_lease_time(self, seconds: int) -> None:
         """Change the option."""
-        self.world.lease_time = seconds
-        self.world.longest_lease_time = max(self.world.longest_lease_time, seconds)
+        world = self.world
+        if (entry := world.entry) is not None and world.hass is not None:
+            entry.lease_time = seconds
+            world.longest_lease_time = max(world.longest_lease_time, seconds)
+            world.shortest_lease_time = min(world.shortest_lease_time, seconds)
+            self._change_options()
+
+    def set_third_party(self, is_on: bool) -> None:
+        """Permit forwards to other hosts, or not; then those that are on are off."""
+        world = self.world
+        if (entry := world.entry) is not None and world.hass is not None:
+            entry.third_party = is_on
+            if not is_on:
+                for _, intent in world.intents:
+                    if intent.forward.target_host is not None and intent.want:
+                        intent.want = None
+            self._change_options()
+
+    def _change_options(self) -> None:
+        self.world.save_entry()
+        self.world.disturb()
         if self._home_is_up():
             assert self.world.home is not None
+            self.world.begin(self._follow(self.world.home))
+
+    async def _follow(self, home: Home) -> None:
+        await home.follow()
+        if self.world.home is home:
             self.world.disturb()
-            self.world.home.lease_time = seconds
-            self.world.begin(self.world.home.follow())
+            if not home.ledger.third_party:
+                self.world.intents.stop_all(self.world.now, third_parties_only=True)
 
     def _act(self, slot: int, act: str, do: Any, seconds: int | None = None) -> None:
         world = self.world
@@ -165,19 +190,100 @@ class Deeds:
     def _home_is_up(self) -> bool:
         return self.world.home is not None and self.world.home.is_up
 
+    # The entry.
+
+    def disable(self, seconds: float) -> None:
+        """Disable the entry, and enable it later."""
+        world = self.world
+        if self._home_is_up():
+            assert world.entry is not None
+            world.entry.is_disabled = True
+            world.begin(self._unload(lambda home: home.unload()))
+            world.time_line.call_later(seconds, self._enable)
+
+    def _enable(self) -> None:
+        world = self.world
+        if world.hass is None or self._is_unloading:
+            world.time_line.call_later(60.0, self._enable)
+        elif world.entry is not None and world.entry.is_disabled:
+            world.tell("enabled")
+            world.entry.is_disabled = False
+            world.save_entry()
+            world.load()
+
+    def remove_entry(self, seconds: float) -> None:
+        """Remove the entry, and add it anew later."""
+        world = self.world
+        if self._home_is_up():
+            world.begin(self._unload(lambda home: home.remove_entry()))
+            world.time_line.call_later(seconds, self._add_entry)
+
+    def _add_entry(self) -> None:
+        world = self.world
+        if world.hass is None or self._is_unloading:
+            world.time_line.call_later(60.0, self._add_entry)
+        elif world.entry is None:
+            world.tell("added anew")
+            world.entry = world.new_entry()
+            world.save_entry()
+            world.load()
+
+    async def _unload(self, do: Callable[[Home], Coroutine[Any, Any, None]]) -> None:
+        """Let nothing be wanted any more, and the entry not be loaded."""
+        world, home = self.world, self.world.home
+        assert home is not None
+        home.is_up = False
+        self._is_unloading = True
+        world.disturb()
+        for _, intent in world.intents:
+            intent.want = None
+        if home.entry.is_disabled:
+            world.save_entry()
+        await do(home)
+        self._is_unloading = False
+        if world.home is not home:
+            return
+        world.home = None
+        world.disturb()
+        world.intents.tried.clear()
+        world.intents.stop_all(world.now)
+        for _, intent in world.intents:
+            intent.acts = 0
+        if not home.entry.is_disabled:
+            world.entry = None
+            world.intents.by_id.clear()
+            world.save_entry()
+
+    def move(self, to: int) -> None:
+        """Let the entry be for another router."""
+        world = self.world
+        if self._home_is_up() and world.boxes[to] is not world.box:
+            world.box = world.boxes[to]
+            world.moved_at = world.now
+            world.disturb()
+            world.begin(self._move(world.box.host))
+
+    async def _move(self, host: str) -> None:
+        world, home = self.world, self.world.home
+        assert home is not None
+        await home.move_to(host)
+        if world.home is home:
+            world.disturb()
+            world.save_entry()
+
     # Power.
 
     def crash(self, when: str, down: float) -> None:
         """Cut the power now, or at the next write or datagram; it is back later."""
         world = self.world
-        if world.home is None:
+        if world.hass is None:
             return
-        home = world.home
+        hass = world.hass
 
         def crash() -> None:
             world.disk.before_write = world.disk.after_write = lambda: None
-            self._crash_at_send = False
-            if world.home is home:
+            self._crash_at_send = self._is_unloading = False
+            if world.hass is hass:
                 world.crash()
 
         match when:
@@ -196,13 +302,13 @@ class Deeds:
     def on_sent(self) -> None:
         """Cut the power after a datagram, if that was asked for."""
         if self._crash_at_send:
-            self._crash_at_send = False
+            self._crash_at_send = self._is_unloading = False
             self.world.crash()
 
     def restart(self, down: float) -> None:
         """Stop Home Assistant, and start it later."""
         world = self.world
-        if self._home_is_up():
+        if world.hass is not None and not self._is_unloading:
             world.begin(world.stop())
             world.time_line.call_later(10.0 + down, world.start)
 
@@ -270,34 +376,34 @@ class Deeds:
 
     def reboot(self, down: float, lose_mappings: bool = True) -> None:
         """Let the router be off for a while, and start again."""
-        world = self.world
-        world.router.silenced = True
+        world, box = self.world, self.world.box
+        box.router.silenced = True
         world.disturb(down)
 
         def up() -> None:
-            world.router.silenced = False
-            world.router.reboot(now=world.now, lose_mappings=lose_mappings)
-            world.look_after_router()
+            box.router.silenced = False
+            box.router.reboot(now=world.now, lose_mappings=lose_mappings)
+            world.look_after(box)
             world.disturb()
 
         if lose_mappings:
-            world.router.lose_mappings()
+            box.router.lose_mappings()
         world.time_line.call_later(down, up)
 
     def forget(self) -> None:
         """Let the router lose its mappings without a sign."""
         self.world.router.lose_mappings()
-        self.world.invariants.note_silent_loss()
-        self.world.look_after_router()
+        self.world.box.silent_loss_at = self.world.now
+        self.world.look_after(self.world.box)
 
     def silence(self, seconds: float) -> None:
         """Let the router neither hear nor speak for a while; nothing is lost."""
-        world = self.world
-        world.router.silenced = True
+        world, router = self.world, self.world.router
+        router.silenced = True
         world.disturb(seconds)
 
         def end() -> None:
-            world.router.silenced = False
+            router.silenced = False
             world.disturb()
 
         world.time_line.call_later(seconds, end)
@@ -307,7 +413,7 @@ class Deeds:
         address = None if last is None else IPv4Address(f"11.22.33.{last}")
         self.world.router.change_external_address(address, now=self.world.now)
         self.world.disturb()
-        self.world.look_after_router()
+        self.world.look_after(self.world.box)
 
     def firmware(self, personality: str) -> None:
         """Let the router become another one; it starts anew."""
@@ -326,7 +432,7 @@ class Deeds:
         data, is_announcement = forged(kind, world)
         if world.home is None or data is None:
             return
-        world.invariants.on_forged(kind, data, is_announcement=is_announcement)
+        world.invariants.traffic.on_forged(kind, data, is_announcement=is_announcement)
 
 
 def _wished(home: Home, forward_id: str) -> bool:

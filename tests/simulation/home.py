@@ -1,11 +1,13 @@
-"""One life of Home Assistant, from its start to its stop or crash.
+"""Home Assistant from its start to its stop or crash, and one router's entry in it.
 
-Engine, links, transports, keepers, ledger, acts and stores are the product's. What is
-ours here is `coordinator.py` in short, without entities, and the `hass` that they ask for.
+Engine, links, transports, keepers, ledger, acts, closing and stores are the product's.
+What is ours here is `coordinator.py` and `__init__.py` in short, without entities, and the
+`hass` that they ask for.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from types import SimpleNamespace
@@ -15,18 +17,21 @@ from homeassistant.core import CoreState, HomeAssistant
 
 from custom_components.pcp.acts import Acts
 from custom_components.pcp.client.events import Event
+from custom_components.pcp.client.mapping import Grant, MappingKey
+from custom_components.pcp.closing import async_close_from_storage
 from custom_components.pcp.engine import Engine
-from custom_components.pcp.forward import Forward
+from custom_components.pcp.forward import Forward, ForwardStatus
 from custom_components.pcp.ledger import Ledger
 from custom_components.pcp.news import News
 from custom_components.pcp.orders import Order
 from custom_components.pcp.servers import Whereabouts
+from custom_components.pcp.standing import Standing
+from custom_components.pcp.storage import LedgerStore
 from custom_components.pcp.waiting import Waiting
 
 from .disk import Disk
+from .entry import Entry
 from .time_line import TimeLine
-
-ENTRY_ID = "simulated"
 
 
 class Hass:
@@ -75,39 +80,66 @@ class Hass:
                 return None
             case "load_json":
                 return self.disk.read(args[0].rpartition("/")[2])
+            case "unlink":
+                if self.is_alive:
+                    self.disk.files.pop(args[0].rpartition("/")[2], None)
+                return None
             case _:
                 return job(*args)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the entities show of a forward."""
+
+    status: ForwardStatus
+    is_on: bool
+    grants: tuple[tuple[MappingKey, bytes, Grant], ...]
+    """Each with the name and the nonce of its mapping."""
+
+    @classmethod
+    def of(cls, standing: Standing) -> Shown:
+        """Keep what is shown, for leases change."""
+        return cls(
+            standing.status,
+            standing.wish.wanted,
+            tuple(
+                (lease.key, lease.wish.nonce, lease.grant)
+                for lease in standing.leases
+                if lease.wanted and lease.grant is not None
+            ),
+        )
+
+
 class Home:
-    """Home Assistant with one router's entry in it."""
+    """One router's entry, loaded."""
 
     def __init__(
         self,
-        loop: TimeLine,
-        disk: Disk,
-        definitions: dict[str, Forward],
+        hass: Hass,
+        entry: Entry,
         *,
         random: Random,
-        lease_time: int,
-        host: str,
         on_change: Callable[[], None],
         on_event: Callable[[Event], None],
         on_defined: Callable[[str, Forward], None],
         on_removed: Callable[[str], None],
     ) -> None:
-        """Make the rooms; `definitions` are the entry's subentries."""
-        self.hass = Hass(loop, disk)
-        self.definitions = definitions
-        self.lease_time = lease_time
+        """Make the rooms."""
+        self.hass = hass
+        self.entry = entry
         self._random = random
-        self.ledger = Ledger(nonce=self.new_nonce, lease_time=lease_time)
-        hass = cast(HomeAssistant, self.hass)
+        self.ledger = Ledger(
+            nonce=self.new_nonce,
+            lease_time=entry.lease_time,
+            third_party=entry.third_party,
+        )
+        self._hass = cast(HomeAssistant, hass)
         self.engine = Engine(
-            hass,
-            ENTRY_ID,
+            self._hass,
+            entry.entry_id,
             self.ledger,
-            Whereabouts(host, anycast=False),
+            Whereabouts(entry.host, anycast=False),
             on_event=on_event,
             on_change=self._on_change,
         )
@@ -115,6 +147,9 @@ class Home:
         self.acts = Acts(self.engine, self.waiting)
         self.news: list[News] = []
         self.is_up = False
+        self.shown: dict[str, Shown] = {}
+        """What the entities show: how each forward stood when it was last touched."""
+        self.shown_changes = 0
         self._on_changed = on_change
         self._on_defined = on_defined
         self._on_removed = on_removed
@@ -127,24 +162,35 @@ class Home:
 
     async def start(self) -> None:
         """Start as `PcpCoordinator.async_start` does."""
-        await self.engine.async_load(dict(self.definitions))
+        await self.engine.async_load(dict(self.entry.definitions))
+        self._on_change()
         await self.engine.async_start()
         await self.follow()
         self.is_up = True
 
     async def stop(self) -> None:
         """Stop as `PcpCoordinator.async_stop` does."""
+        if self.entry.is_disabled:
+            self.ledger.close_all()
         await self.engine.async_stop()
 
-    def die(self) -> None:
-        """Stop existing: nothing that is under way has any effect any more."""
-        self.hass.is_alive = False
+    async def unload(self) -> None:
+        """Unload as `async_unload_entry` does."""
+        await self.stop()
+        if self.entry.is_disabled:
+            await async_close_from_storage(self._hass, self.entry.entry_id)
 
-    def bury(self) -> None:
-        """End what was under way."""
-        self.engine.silence()
-        for task in list(self.hass.tasks):
-            task.cancel()
+    async def remove_entry(self) -> None:
+        """Remove the entry as Home Assistant and `async_remove_entry` do."""
+        await self.unload()
+        await async_close_from_storage(self._hass, self.entry.entry_id)
+        await LedgerStore(self._hass, self.entry.entry_id).async_remove()
+
+    async def move_to(self, host: str) -> None:
+        """Move to another host as the flow does, which changes the entry then."""
+        await self.engine.async_move_to(host)
+        self.entry.host = host
+        await self.follow()
 
     # Acts.
 
@@ -152,7 +198,7 @@ class Home:
         """Add a forward as `PcpCoordinator.async_add_forward` does."""
         await self.acts.async_try(forward)
         self._on_defined(forward_id, forward)
-        self.definitions[forward_id] = forward
+        self.entry.definitions[forward_id] = forward
         duration = None if seconds is None else timedelta(seconds=seconds)
         orders = self._define() + self.acts.set_duration(forward_id, duration)
         await self.engine.async_carry_out(orders)
@@ -160,9 +206,9 @@ class Home:
     async def change(self, forward_id: str, forward: Forward) -> None:
         """Change a forward as the flow and the entry's listener do."""
         await self.acts.async_try(forward, replacing=forward_id)
-        if forward_id in self.definitions:
+        if forward_id in self.entry.definitions:
             self._on_defined(forward_id, forward)
-            self.definitions[forward_id] = forward
+            self.entry.definitions[forward_id] = forward
             await self.follow()
 
     async def remove(self, forward_id: str) -> None:
@@ -183,26 +229,35 @@ class Home:
     async def follow(self) -> None:
         """Take over definitions and options."""
         orders = self._define()
-        orders += self.ledger.set_options(lease_time=self.lease_time, third_party=False)
+        orders += self.ledger.set_options(
+            lease_time=self.entry.lease_time, third_party=self.entry.third_party
+        )
         await self.engine.async_carry_out(orders)
 
     # What `PcpCoordinator` does besides.
 
     def _define(self) -> list[Order]:
-        if self.definitions == self.ledger.forwards:
+        if self.entry.definitions == self.ledger.forwards:
             return []
-        gone = self.ledger.forwards.keys() - self.definitions.keys()
-        orders = self.ledger.define(dict(self.definitions))
+        gone = self.ledger.forwards.keys() - self.entry.definitions.keys()
+        orders = self.ledger.define(dict(self.entry.definitions))
         self._on_change()
         self.waiting.look(gone)
         return orders
 
     def _remove(self, forward_id: str) -> None:
-        if self.definitions.pop(forward_id, None) is not None:
+        if self.entry.definitions.pop(forward_id, None) is not None:
             self._on_removed(forward_id)
+        self.shown.pop(forward_id, None)
 
     def _on_change(self) -> None:
         touched = self.ledger.take_touched()
+        if touched:
+            reachable = self.engine.links.reachable
+            for forward_id in touched:
+                standing = self.ledger.standing(forward_id, reachable)
+                self.shown[forward_id] = Shown.of(standing)
+            self.shown_changes += 1
         self.news += self.ledger.take_news()
         self.waiting.look(touched)
         for forward_id in self.ledger.finished(touched):

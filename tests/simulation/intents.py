@@ -4,9 +4,10 @@ While an act is under way nobody can say what holds; when it has returned, it ho
 no crash may change that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from custom_components.pcp.client.codec import IPAddress
 from custom_components.pcp.forward import Forward
 
 # Seconds. A duration ends when its timer comes, and is rounded in storage.
@@ -53,6 +54,13 @@ class Intents:
 
     def __iter__(self) -> Iterator[tuple[str, Intent]]:
         return iter(self.by_id.items())
+
+    def define(self, forwards: Mapping[str, Forward], *, now: float) -> None:
+        """Take the forwards as they are defined when the entry is loaded."""
+        for forward_id, forward in forwards.items():
+            # Nobody has seen the definition of one whose act has not returned.
+            self.by_id.setdefault(forward_id, Intent(forward=forward, since=now))
+            self.by_id[forward_id].forward = forward
 
     def begin(self, forward_id: str, act: str) -> tuple[bool | None, float | None]:
         """Note that an act begins; return what it goes back to when refused."""
@@ -110,6 +118,12 @@ class Intents:
         intent.may_be.clear()
         intent.want, intent.closes_at = want, closes_at
 
+    def stop_all(self, now: float, *, third_parties_only: bool = False) -> None:
+        """Let nothing be wanted any more."""
+        for intent in self.by_id.values():
+            if intent.forward.target_host is not None or not third_parties_only:
+                intent.want, intent.since, intent.closes_at = False, now, None
+
     def pass_time(self, now: float) -> None:
         """Let durations end."""
         for forward_id, intent in list(self.leaving.items()):
@@ -126,14 +140,16 @@ class Intents:
             elif now >= intent.closes_at - intent.slack:
                 intent.want = None
 
-    def permit(self, protocol: int, port: int, *, now: float) -> bool:
-        """Tell whether a mapping may be asked for now."""
+    def permit(
+        self, host: IPAddress | None, protocol: int, port: int, *, now: float
+    ) -> bool:
+        """Tell whether a mapping may be asked for now, for another host or for us."""
         return any(
-            _has(forward, protocol, port)
+            _has(forward, host, protocol, port)
             for intent in (*self.by_id.values(), *self.leaving.values())
             if intent.want is not False or self._is_being_written(intent, now)
             for forward in (intent.forward, *intent.may_be)
-        ) or any(_has(forward, protocol, port) for forward in self.tried)
+        ) or any(_has(forward, host, protocol, port) for forward in self.tried)
 
     def _is_being_written(self, intent: Intent, now: float) -> bool:
         """Tell whether the end of what ended by itself may not be on disk yet.
@@ -144,8 +160,9 @@ class Intents:
         return intent.ended_by_itself and now <= ends_at
 
 
-def _has(forward: Forward, protocol: int, port: int) -> bool:
+def _has(forward: Forward, host: IPAddress | None, protocol: int, port: int) -> bool:
     return (
-        protocol in forward.protocol.protocols
+        forward.target_host == host
+        and protocol in forward.protocol.protocols
         and 0 <= port - forward.internal_port < forward.port_count
     )

@@ -88,21 +88,22 @@ class Network:
     def __init__(
         self,
         time_line: TimeLine,
-        router: RouterCore,
+        routers: dict[IPAddress, RouterCore],
         random: Random,
         addresses: dict[int, IPAddress],
     ) -> None:
         """Begin in fine weather."""
         self.time_line = time_line
-        self.router = router
+        self.routers = routers
+        """By the addresses at which they are asked."""
         self.random = random
         self.addresses = addresses
         """Our own, by IP version."""
         self.weather = FINE
         self.life: object = None
         """Whose sockets are alive."""
-        self.on_sent: Callable[[bytes], None] = lambda _: None
-        self.on_router_heard: Callable[[bytes], None] = lambda _: None
+        self.on_sent: Callable[[bytes, IPAddress], None] = lambda *_: None
+        self.on_router_heard: Callable[[IPAddress], None] = lambda _: None
         self.on_deliver: Callable[[bytes, Socket], None] = lambda *_: None
         self.on_corrupted: Callable[[bytes, Socket], None] = lambda *_: None
         self.hear_announcement: Callable[[bytes, IPAddress, int], None] | None = None
@@ -124,7 +125,7 @@ class Network:
         """Carry a request."""
         source = (socket.local_address, socket.port)
         self.sockets[source] = socket
-        self.on_sent(data)
+        self.on_sent(data, socket.server)
         for at in self._arrivals(self.weather.loss_up):
             self.time_line.call_at(at, self._reach_router, data, socket)
 
@@ -132,12 +133,13 @@ class Network:
         now = self.time_line.now
         if self.weather.corrupted and self.random.random() < self.weather.corrupted:
             data = corrupt(data, self.random)
-        if not self.router.listens and not self.router.silenced:
+        router = self.routers[socket.server]
+        if not router.listens and not router.silenced:
             self.time_line.call_at(now + LATENCY, self._refuse, socket)
             return
         source = (socket.local_address, socket.port)
-        replies = self.router.receive(data, source, now=now)
-        self.on_router_heard(data)
+        replies = router.receive(data, source, now=now)
+        self.on_router_heard(socket.server)
         for reply in replies:
             if not reply.from_other_address:
                 self.reply(reply.data, reply.destination)
@@ -171,21 +173,13 @@ class Network:
         if self.hear_announcement is not None:
             self.hear_announcement(data, server, SERVER_PORT)
 
-    def inject(self, data: bytes) -> list[Callable[[bytes], None]]:
+    def hearers(self) -> list[Callable[[bytes], None]]:
         """Return who hears a datagram that seems to come from the server."""
         return [
             socket.on_datagram
             for socket in list(self.sockets.values())
             if socket.is_open and socket.life is self.life
         ]
-
-    def forget_closed(self) -> None:
-        """Let go of the sockets that hear no more."""
-        self.sockets = {
-            source: socket
-            for source, socket in self.sockets.items()
-            if socket.is_open and socket.life is self.life
-        }
 
     def _arrivals(self, loss: float) -> list[float]:
         """Return when the copies of a datagram arrive."""

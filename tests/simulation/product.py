@@ -7,6 +7,7 @@ nothing that decides is.
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,10 @@ from typing import Any
 from custom_components.pcp import acts, clock, link, links, lookout, servers
 from custom_components.pcp.client import transport
 from custom_components.pcp.client.codec import IPAddress
+from custom_components.pcp.client.discovery import ProbeOutcome
+from custom_components.pcp.client.probing import ProbeResult
 
+from .box import Box
 from .home import Hass
 from .network import Network, Socket
 from .time_line import TimeLine, Timer
@@ -29,8 +33,8 @@ class Outside:
         self.network = network
         self.random = random
         self.wall_offset = 1.7e9
-        self.servers: dict[int, IPAddress] = {}
-        """The router's addresses, by IP version."""
+        self.boxes: list[Box] = []
+        """The routers that there are."""
         self.changes = 0
         """Of what the engine looks around for once a minute."""
         self._hearers: list[Callable[[bytes, IPAddress, int], None]] = []
@@ -73,13 +77,20 @@ class Outside:
         """Return the address of the router's name."""
         if not self.network.addresses:
             raise ValueError("no network")
-        return (self.servers[4],)
+        return (ip_address(host),)
+
+    async def probe(self, server: IPAddress, **_: Any) -> ProbeResult:
+        """Find nobody at the other addresses of a router: there are none."""
+        return ProbeResult(outcome=ProbeOutcome.SILENT, server=server)
 
     async def other_family(
         self, server: IPAddress, *, names: Collection[IPAddress] = ()
     ) -> IPAddress | None:
         """Return the router's address of the other IP version."""
-        return self.servers.get(10 - server.version)
+        for box in self.boxes:
+            if server in box.servers.values():
+                return box.servers.get(10 - server.version)
+        return None
 
     async def aliases(self, server: IPAddress) -> frozenset[IPAddress]:
         """Return what else the router announces itself from."""
@@ -148,6 +159,7 @@ def tied_to(outside: Outside) -> Iterator[None]:
         (clock, "time", SimpleNamespace(time=outside.wall)),
         (servers, "async_resolve", outside.resolve),
         (servers, "default_gateways", list),
+        (servers, "probe", outside.probe),
         (servers, "other_family_server", outside.other_family),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in ends]

@@ -24,6 +24,9 @@ class Outcome:
     requests: int
     """In the busiest hour."""
 
+    nearest: float
+    """How much of what is permitted in an hour was used, at most."""
+
     broken: int | None = None
     """The number of the invariant, None when all held."""
 
@@ -40,7 +43,8 @@ def play(seed: int, days: float = 7.0) -> Outcome:
         personality=script.personality,
         events=len(script.events),
         steps=world.time_line.steps,
-        requests=world.invariants.most,
+        requests=world.invariants.traffic.most,
+        nearest=world.invariants.traffic.nearest,
         broken=None if broken is None else broken.number,
         what="" if broken is None else str(broken),
     )

@@ -37,6 +37,12 @@ class Script:
     """Of what the network and the nonces draw."""
 
     personality: str
+    other_personality: str
+    """Of the router that the entry may be moved to."""
+
+    third_party: bool
+    """Whether the options permit forwards to other hosts at first."""
+
     days: float
     lease_time: int
     forwards: tuple[Forward, ...]

@@ -12,12 +12,15 @@ from custom_components.pcp.errors import RefusedError
 from custom_components.pcp.forward import Forward, ForwardError
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .answers import Answers, Name
+from .answers import Name
+from .box import Box
+from .broken import Broken
 from .deeds import Deeds
 from .disk import Disk
-from .home import Home
+from .entry import Entry
+from .home import Hass, Home
 from .intents import Intent, Intents
-from .invariants import Broken, Invariants
+from .invariants import Invariants
 from .network import Network, Socket
 from .product import Outside, tied_to
 from .script import Event, Script, clock
@@ -25,10 +28,10 @@ from .time_line import StandstillError, TimeLine, Timer
 
 DAY = 86_400.0
 START = 100_000.0
-SERVERS: dict[int, IPAddress] = {
-    4: IPv4Address("192.0.2.1"),
-    6: IPv6Address("2001:db8::1"),
-}
+SERVERS: tuple[dict[int, IPAddress], ...] = (
+    {4: IPv4Address("192.0.2.1"), 6: IPv6Address("2001:db8::1")},
+    {4: IPv4Address("192.0.2.9"), 6: IPv6Address("2001:db8::9")},
+)
 OWN: dict[int, IPAddress] = {4: IPv4Address("192.0.2.2"), 6: IPv6Address("2001:db8::2")}
 EXTERNAL = IPv4Address("11.22.33.44")
 
@@ -42,37 +45,51 @@ class World:
         self.story: list[str] | None = [] if told else None
         self.random = Random(script.seed)
         self.time_line = TimeLine(START)  # type: ignore[abstract]
-        self.router = RouterCore(
-            PERSONALITIES[script.personality],
-            external_address=EXTERNAL,
-            now=START,
-            epoch_time=9000,
-        )
-        self.network = Network(self.time_line, self.router, self.random, dict(OWN))
+        self.boxes = [
+            Box(
+                servers,
+                RouterCore(
+                    PERSONALITIES[personality],
+                    external_address=EXTERNAL,
+                    now=START,
+                    epoch_time=9000,
+                ),
+            )
+            for servers, personality in zip(
+                SERVERS, (script.personality, script.other_personality), strict=True
+            )
+        ]
+        self.box = self.boxes[0]
+        """The router that the entry is for."""
+        self._box_at = {it: box for box in self.boxes for it in box.servers.values()}
+        routers = {server: box.router for server, box in self._box_at.items()}
+        self.network = Network(self.time_line, routers, self.random, dict(OWN))
         self.outside = Outside(self.time_line, self.network, self.random)
-        self.outside.servers = dict(SERVERS)
+        self.outside.boxes = self.boxes
         self.disk = Disk()
-        self.defined_on_disk: dict[str, Forward] = {}
-        self.home: Home | None = None
-        self.lease_time = script.lease_time
-        self.longest_lease_time = script.lease_time
-        """That was asked for in this run."""
-        self.answers = Answers()
-        self.intents = Intents()
-        self.requests: list[float] = []
         self.numbers = 0
+        self.entry: Entry | None = self.new_entry()
+        self.entry_on_disk: Entry | None = self.entry.copy()
+        self.hass: Hass | None = None
+        """Home Assistant, while it runs."""
+        self.home: Home | None = None
+        """The entry in it, while it is loaded."""
+        self.longest_lease_time = self.shortest_lease_time = script.lease_time
+        """That were asked for in this run."""
+        self.intents = Intents()
         self.slots: dict[int, str] = {}
         self.disturbed_at = START
+        self.moved_at = START
         self.broken: Broken | None = None
         self.deeds = Deeds(self)
         self.invariants = Invariants(self)
         self.is_dirty = False
         self._fell_at = START
         self._behind_since: float | None = None
-        self._router_timer: Timer | None = None
         self._saving: Timer | None = None
         self.time_line.between = self._between
-        self.answers.is_known = self._is_known
+        for box in self.boxes:
+            box.answers.is_known = self._is_known
         self.network.on_sent = self._on_sent
         self.network.on_router_heard = self._on_router_heard
         self.network.on_deliver = self._deliver
@@ -82,6 +99,25 @@ class World:
     def now(self) -> float:
         """Monotonic seconds."""
         return self.time_line.now
+
+    @property
+    def router(self) -> RouterCore:
+        """The router that the entry is for."""
+        return self.box.router
+
+    def box_at(self, server: IPAddress) -> Box:
+        """Return whom we ask at an address."""
+        return self._box_at[server]
+
+    def new_entry(self) -> Entry:
+        """Return an entry as the flow makes it."""
+        self.numbers += 1
+        return Entry(
+            entry_id=f"entry{self.numbers}",
+            host=str(SERVERS[0][4]),
+            lease_time=self.script.lease_time,
+            third_party=self.script.third_party,
+        )
 
     def play(self) -> Broken | None:
         """Play the script; return what was found to be wrong first."""
@@ -95,7 +131,7 @@ class World:
         try:
             with tied_to(self.outside):
                 self.time_line.call_soon(self.start)
-                self.look_after_router()
+                self.look_after_routers()
                 try:
                     self.time_line.run_until(START + self.script.days * DAY)
                 except Broken as broken:
@@ -118,69 +154,78 @@ class World:
     def disturb(self, seconds: float = 0.0) -> None:
         """Note that all is not well, for so long from now on."""
         self.disturbed_at = max(self.disturbed_at, self.now + seconds)
+        self.invariants.traffic.causes.disturb(self.now)
         self.is_dirty = True
+        for box in self.boxes:
+            box.is_changed = True
 
     # Home Assistant.
 
     def start(self) -> None:
         """Start Home Assistant, if it does not run."""
-        if self.home is not None:
+        if self.hass is not None:
             return
+        self.hass = self.network.life = Hass(self.time_line, self.disk)
+        self.entry = self.entry_on_disk.copy() if self.entry_on_disk else None
+        self.invariants.bounds.begin_life(self._fell_at)
+        self.load()
+
+    def load(self) -> None:
+        """Load the entry, if there is one that is not disabled."""
+        entry, hass = self.entry, self.hass
         self.disturb()
         self.outside.changes += 1
-        self.answers.begin_life(self.now, disk_is_behind_since=self._behind_since)
-        self.invariants.bounds.begin_life(self._fell_at)
+        if entry is None or hass is None or entry.is_disabled:
+            return
+        [self.box] = [box for box in self.boxes if box.host == entry.host]
+        for box in self.boxes:
+            box.answers.begin_life(self.now, disk_is_behind_since=self._behind_since)
+        self._behind_since = None
         self.home = home = Home(
-            self.time_line,
-            self.disk,
-            dict(self.defined_on_disk),
+            hass,
+            entry,
             random=self.random,
-            lease_time=self.lease_time,
-            host=str(SERVERS[4]),
             on_change=self._on_change,
             on_event=self._on_event,
             on_defined=self._on_defined,
             on_removed=self._on_removed,
         )
-        self.network.life = home
-        for forward_id, intent in self.intents:
-            intent.forward = home.definitions[forward_id]
-        self.begin(self._start(home))
+        self.intents.define(entry.definitions, now=self.now)
+        self.begin(self._load(home))
 
-    async def _start(self, home: Home) -> None:
+    async def _load(self, home: Home) -> None:
         await home.start()
-        self.tell("Home Assistant has started")
-        self.disturb()
-        self.invariants.after_start(home)
+        if self.home is home:
+            self.tell("the entry is loaded")
+            self.disturb()
+            self.invariants.after_start(home)
 
     def crash(self) -> None:
         """Let the light go out: from now on nothing has an effect."""
-        if (home := self.home) is None:
-            return
-        self.tell("CRASH")
-        self.home = None
-        self.network.life = None
-        home.die()
-        self._fall(home)
-        self.time_line.call_soon(home.bury)
+        if self.hass is not None:
+            self.tell("CRASH")
+            self._fall()
 
     async def stop(self) -> None:
         """Stop Home Assistant in order."""
-        if (home := self.home) is None or not home.is_up:
+        hass, home = self.hass, self.home
+        if hass is None or (home is not None and not home.is_up):
             return
         self.disturb()
-        await home.stop()
-        if self.home is not home:
-            return
-        self.defined_on_disk = dict(home.definitions)
-        self.tell("Home Assistant has stopped")
-        self.home = None
-        self.network.life = None
-        home.die()
-        self._fall(home)
-        self.time_line.call_soon(home.bury)
+        if home is not None:
+            await home.stop()
+        if self.hass is hass:
+            self.entry_on_disk = self.entry.copy() if self.entry else None
+            self.tell("Home Assistant has stopped")
+            self._fall()
 
-    def _fall(self, home: Home) -> None:
+    def _fall(self) -> None:
+        """Let everything end that is in Home Assistant's memory only."""
+        hass, home = self.hass, self.home
+        assert hass is not None
+        self.invariants.note_fall()
+        self.hass = self.network.life = self.home = None
+        hass.is_alive = False
         self._fell_at = self.now
         self._behind_since = self.disk.behind_since
         self.disturb()
@@ -190,19 +235,28 @@ class World:
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
+        on_disk = self.entry_on_disk
         for forward_id, intent in list(self.intents):
-            if intent.acts or home.engine.is_storage_failing:
+            if intent.acts or (home is not None and home.engine.is_storage_failing):
                 # An act may be on disk that has not returned.
                 intent.acts, intent.want, intent.closes_at = 0, None, None
-            if forward_id not in self.defined_on_disk:
+            if on_disk is None or forward_id not in on_disk.definitions:
                 # Home Assistant writes definitions a second later: they are lost.
                 intent.want = False
                 del self.intents.by_id[forward_id]
+        self.time_line.call_soon(self._bury, hass, home)
+
+    def _bury(self, hass: Hass, home: Home | None) -> None:
+        """End what was under way."""
+        if home is not None:
+            home.engine.silence()
+        for task in list(hass.tasks):
+            task.cancel()
 
     def begin(self, coro: Coroutine[Any, Any, Any]) -> None:
         """Let something happen in this life of Home Assistant."""
-        assert self.home is not None
-        self.home.hass.async_create_task(self._guarded(coro))
+        assert self.hass is not None
+        self.hass.async_create_task(self._guarded(coro))
 
     async def _guarded(self, coro: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -218,16 +272,16 @@ class World:
             self.broken = broken
         self.is_dirty = True
 
-    def save_definitions(self) -> None:
-        """Write the definitions a second later, as Home Assistant does."""
-        home = self.home
-        if home is None or self._saving is not None:
+    def save_entry(self) -> None:
+        """Write the entry a second later, as Home Assistant does."""
+        hass = self.hass
+        if hass is None or self._saving is not None:
             return
 
         def save() -> None:
             self._saving = None
-            if self.home is home:
-                self.defined_on_disk = dict(home.definitions)
+            if self.hass is hass:
+                self.entry_on_disk = self.entry.copy() if self.entry else None
 
         self._saving = self.time_line.call_later(1.0, save)
 
@@ -249,7 +303,7 @@ class World:
         else:
             intent.may_be.append(intent.forward)
             intent.forward = forward
-        self.save_definitions()
+        self.save_entry()
 
     def _on_removed(self, forward_id: str) -> None:
         if self.home is None:
@@ -257,60 +311,71 @@ class World:
             return
         self.tell(f"forward {forward_id} is removed")
         self.intents.remove(forward_id, now=self.now)
-        self.save_definitions()
+        self.save_entry()
 
-    # The router.
+    # The routers.
 
-    def look_after_router(self) -> None:
-        """Let the router announce what is due, and wake it when something is."""
+    def look_after_routers(self) -> None:
+        """Let the routers announce what is due, and wake them when something is."""
+        for box in self.boxes:
+            self.look_after(box)
+
+    def look_after(self, box: Box) -> None:
+        """Let a router announce what is due, and wake it when something is."""
         now = self.now
-        router = self.router
+        router = box.router
         router.tick(now=now)
         for reply in router.updates(now=now):
             self.network.reply(reply.data, reply.destination)
         for data in router.announcements(now=now):
-            for server in self.outside.servers.values():
+            self.invariants.traffic.causes.doubtful.append(now)
+            for server in box.servers.values():
                 self.network.announce(data, server)
-        self.is_dirty = True
-        self._arm_router()
+        box.is_changed = self.is_dirty = True
+        self._arm_router(box)
 
-    def _arm_router(self) -> None:
-        at = self.router.next_wakeup()
-        if self._router_timer is not None:
-            if self._router_timer.when() == at:
+    def _arm_router(self, box: Box) -> None:
+        at = box.router.next_wakeup()
+        if box.timer is not None:
+            if box.timer.when() == at:
                 return
-            self._router_timer.cancel()
-            self._router_timer = None
+            box.timer.cancel()
+            box.timer = None
         if at is not None:
-            self._router_timer = self.time_line.call_at(at, self._on_router_timer)
+            box.timer = self.time_line.call_at(at, self._on_router_timer, box)
 
-    def _on_router_timer(self) -> None:
-        self._router_timer = None
-        self.look_after_router()
+    def _on_router_timer(self, box: Box) -> None:
+        box.timer = None
+        self.look_after(box)
 
-    def _on_router_heard(self, data: bytes) -> None:
-        self._arm_router()
-        self.is_dirty = True
+    def _on_router_heard(self, server: IPAddress) -> None:
+        box = self.box_at(server)
+        box.is_changed = self.is_dirty = True
+        self._arm_router(box)
 
     # The wire.
 
-    def _on_sent(self, data: bytes) -> None:
+    def _on_sent(self, data: bytes, server: IPAddress) -> None:
         if self.story is not None:
-            self.tell(f"    > {describe(data)}")
-        self.invariants.on_sent(data)
+            self.tell(f"    > {server} {describe(data)}")
+        self.invariants.traffic.on_sent(data, self.box_at(server), server)
         self.deeds.on_sent()
 
     def _deliver(self, data: bytes, socket: Socket) -> None:
         if self.story is not None:
-            self.tell(f"    < {describe(data)}")
-        self.answers.take(data, own=socket.local_address, now=self.now)
+            self.tell(f"    < {socket.server} {describe(data)}")
+        self.box_at(socket.server).answers.take(
+            data, own=socket.local_address, server=socket.server, now=self.now
+        )
         socket.on_datagram(data)
         self.is_dirty = True
 
     def _deliver_corrupted(self, data: bytes, socket: Socket) -> None:
         if self.story is not None:
             self.tell(f"    < corrupted: {describe(data)}")
-        self.invariants.on_worthless("corrupted", lambda: socket.on_datagram(data))
+        self.invariants.traffic.on_worthless(
+            "corrupted", lambda: socket.on_datagram(data)
+        )
 
     def _is_known(self, name: Name) -> bool:
         if self.home is None:
@@ -344,11 +409,8 @@ class World:
     def _end(self) -> None:
         """Let the tasks end that are under way."""
         self.time_line.between = lambda: None
-        if (home := self.home) is not None:
-            self.home = None
-            self.network.life = None
-            home.die()
-            self.time_line.call_soon(home.bury)
+        if self.hass is not None:
+            self._fall()
             self.time_line.run_until(self.now)
 
 
