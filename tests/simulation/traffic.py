@@ -8,7 +8,7 @@ from custom_components.pcp.client.codec import IPAddress
 from custom_components.pcp.client.events import ServerProtocol
 
 from .answers import Name, mapping_of, maps_asked_for
-from .bounds import HEALED
+from .bounds import HEALED, UNHEARD
 from .box import Box
 from .broken import Broken
 from .forgery import WORTHLESS
@@ -186,6 +186,7 @@ class Traffic:
             and home.is_up
             and world.now > world.disturbed_at + HEALED
             and not world.router.silent
+            and world.router.personality.name not in UNHEARD
         )
 
     def _break(self, number: int, what: str) -> None:
