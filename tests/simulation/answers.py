@@ -12,6 +12,8 @@ _MAP_ANSWER = 0x81
 _UNSUPP_VERSION = 1
 # By so many seconds answers may come too late: that is no loss of state.
 OVERTAKEN = 10
+# Ours: so many seconds later the router's epoch has been asked for.
+CHECKED_WITHIN = 250.0
 
 
 @dataclass(slots=True)
@@ -26,6 +28,9 @@ class Told:
     address: IPAddress | None
     count: int = 1
     """Ports that were granted together, this one and the next ones. RFC 7753."""
+
+    uncertain_until: float = float("-inf")
+    """NAT-PMP has no nonces: this may have been taken for the copy of another answer."""
 
     lost_at: float | None = None
     """When an answer showed that the router had lost its state after this."""
@@ -170,7 +175,10 @@ class Answers:
         else:
             port = int.from_bytes(data[10:12])
             self._lifetimes.append((now, lifetime))
-            self.told[name] = Told(now, now + lifetime, 4, port, None)
+            self.told[name] = told = Told(now, now + lifetime, 4, port, None)
+            _, before, _ = self._epochs.get(4, (0, 0, now))
+            if int.from_bytes(data[4:8]) < before - OVERTAKEN:
+                told.uncertain_until = now + CHECKED_WITHIN
         self._take_epoch(int.from_bytes(data[4:8]), 0, own, now, (name,))
 
     def _end(self, name: Name, now: float) -> None:

@@ -255,9 +255,13 @@ class Deeds:
             world.save_entry()
 
     def move(self, to: int) -> None:
-        """Let the entry be for another router."""
+        """Let the entry be for another router, which the flow has to find."""
         world = self.world
-        if self._home_is_up() and world.boxes[to] is not world.box:
+        if (
+            self._home_is_up()
+            and world.network.addresses
+            and world.boxes[to] is not world.box
+        ):
             world.box = world.boxes[to]
             world.moved_at = world.now
             world.disturb()

@@ -42,8 +42,6 @@ _ROUNDS = 12
 class Causes:
     """What has happened that lets requests be sent."""
 
-    cheapest = 2 * _CHECKS
-
     def __init__(self) -> None:
         """Begin with nothing."""
         self.disturbances: deque[float] = deque()

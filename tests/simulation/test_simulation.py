@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from custom_components.pcp.client import leases, wire
+from custom_components.pcp import engine
+from custom_components.pcp.client import answers, check, hearsay, leases, wire
 from custom_components.pcp.client.codec import DecodeError
 from custom_components.pcp.client.events import LeaseLost
 from custom_components.pcp.client.keeper import Keeper
@@ -14,6 +15,7 @@ from custom_components.pcp.ledger import Ledger
 from custom_components.pcp.snapshot import Snapshot
 from custom_components.pcp.wishes import Wish, Wishes
 
+from . import home
 from .chance import script_of
 from .runs import first_failure, play, play_all
 from .script import Event, Script
@@ -23,7 +25,7 @@ from .world import World
 type Break = Callable[[pytest.MonkeyPatch], None]
 
 # So many weeks are lived: the first seeds, in turn with every personality.
-WEEKS = 160
+WEEKS = 500
 # An invariant that is broken on purpose is to be seen within so many seeds.
 SEEDS = range(36)
 
@@ -87,6 +89,24 @@ def durations_do_not_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Wishes, "end", end)
 
 
+def nothing_is_closed_on_a_router_that_is_left(patch: pytest.MonkeyPatch) -> None:
+    """An entry that is moved leaves the doors open that it had."""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    patch.setattr(engine, "async_close_leases", nothing)
+
+
+def nothing_is_closed_for_a_disabled_entry(patch: pytest.MonkeyPatch) -> None:
+    """Nor for one that is removed: what is stored is only forgotten."""
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    patch.setattr(home, "async_close_from_storage", nothing)
+
+
 # 3: what is shown is true.
 def losses_are_not_told(patch: pytest.MonkeyPatch) -> None:
     """The ledger does not hear that a lease was lost."""
@@ -97,6 +117,11 @@ def losses_are_not_told(patch: pytest.MonkeyPatch) -> None:
             handle(self, event)
 
     patch.setattr(Ledger, "handle_event", deaf)
+
+
+def ports_of_a_set_are_all_one(patch: pytest.MonkeyPatch) -> None:
+    """Each port of a set is shown at the first one's external port."""
+    patch.setattr(answers, "part_of", lambda grant, _: grant)
 
 
 # 4: nothing is forgotten.
@@ -121,13 +146,23 @@ def requests_are_repeated_without_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Retransmission, "sent", soon)
 
 
+def the_server_is_asked_every_20_s(patch: pytest.MonkeyPatch) -> None:
+    """A storm that nobody would call one: three requests a minute."""
+    patch.setattr(check, "CHECK_INTERVAL", 20.0)
+
+
 # 6: nothing is opened that no user asked for.
 def all_that_is_defined_is_wanted(patch: pytest.MonkeyPatch) -> None:
     """A switch means nothing."""
     patch.setattr(Wishes, "is_asked_for", lambda *_: True)
 
 
-# 7: a bad datagram changes nothing.
+def third_parties_stay(patch: pytest.MonkeyPatch) -> None:
+    """Forwards to other hosts are asked for when the option is off."""
+    patch.setattr(Wishes, "stop_third_parties", lambda _: [])
+
+
+# 7: a bad datagram changes nothing, and a forged one costs little.
 def garbage_is_believed(patch: pytest.MonkeyPatch) -> None:
     """What cannot be read is taken for a version answer."""
 
@@ -140,6 +175,12 @@ def garbage_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Keeper, "_read", read)
 
 
+def whatever_is_announced_is_verified(patch: pytest.MonkeyPatch) -> None:
+    """Who forges sees each datagram answered."""
+    patch.setattr(hearsay, "VERIFICATION_INTERVAL", 0.0)
+    patch.setattr(hearsay, "ANNOUNCE_WAIT", 0.0)
+
+
 @pytest.mark.parametrize(
     ("number", "breaks"),
     [
@@ -147,11 +188,17 @@ def garbage_is_believed(patch: pytest.MonkeyPatch) -> None:
         (1, nothing_is_asked_for_again_after_silence),
         (2, nothing_is_released),
         (2, durations_do_not_end),
+        (4, nothing_is_closed_on_a_router_that_is_left),
+        (2, nothing_is_closed_for_a_disabled_entry),
         (3, losses_are_not_told),
+        (3, ports_of_a_set_are_all_one),
         (4, leases_are_not_stored),
         (5, requests_are_repeated_without_end),
+        (5, the_server_is_asked_every_20_s),
         (6, all_that_is_defined_is_wanted),
+        (2, third_parties_stay),
         (7, garbage_is_believed),
+        (7, whatever_is_announced_is_verified),
     ],
 )
 def test_what_is_broken_on_purpose_is_seen(
@@ -168,7 +215,7 @@ def test_all_is_well_with_every_router(seed: int) -> None:
     assert play(seed, 1.0).what == ""
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_all_is_well_for_weeks() -> None:
     """Seven days from each seed, on two processors."""
     outcomes = list(play_all(range(WEEKS), processes=2))

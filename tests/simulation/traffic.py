@@ -44,6 +44,8 @@ class Traffic:
         self.nearest = 0.0
         """How much of what is permitted was used, at most."""
         self.causes = Causes()
+        self._most_permitted = 0
+        self._counted_at = float("-inf")
         self._forged_at = float("-inf")
         self._early: dict[IPAddress, deque[tuple[float, Name | None]]] = {}
 
@@ -64,8 +66,10 @@ class Traffic:
         while sent[0][0] <= now - HOUR:
             sent.popleft()
         self.most = max(self.most, len(sent))
-        if len(sent) > self.causes.cheapest:
-            most = most_in_an_hour(world, sent, self.causes)
+        # What is permitted changes slowly: it is counted once a minute, or at its end.
+        if len(sent) > self._most_permitted or now > self._counted_at + 60.0:
+            self._counted_at = now
+            self._most_permitted = most = most_in_an_hour(world, sent, self.causes)
             self.nearest = max(self.nearest, len(sent) / most)
             if len(sent) > most:
                 self._break(5, f"{len(sent)} requests in an hour, {most} are permitted")
