@@ -7,7 +7,7 @@ import time
 from typing import TypedDict, Unpack
 
 from . import ipv6, nat_pmp_responder, processes, rules
-from .network import Network
+from .network import Network, Place
 from .waiting import wait_until
 
 DAEMON = "miniupnpd"
@@ -59,16 +59,23 @@ DEFAULTS: Options = {
 class Router:
     """A router in a `Network` that is up. Stopped until `start`."""
 
+    place: Place = "router"
+    lan_device = "br0"
+
     def __init__(self, network: Network, **options: Unpack[Options]) -> None:
         """Take up the router that is there with its options, or a new one."""
         self.network = network
-        self._pid_file = network.folder / "miniupnpd.pid"
-        self._responder_pid_file = network.folder / "nat-pmp-responder.pid"
-        self._lease_files = (network.folder / "leases", network.folder / "leases6")
-        self._options_file = network.folder / "router-options.json"
+        self._pid_file = self._file("miniupnpd.pid")
+        self._responder_pid_file = self._file("nat-pmp-responder.pid")
+        self._lease_files = (self._file("leases"), self._file("leases6"))
+        self._options_file = self._file("router-options.json")
         self.options: Options = DEFAULTS | options
         if not options and self._options_file.exists():
             self.options = json.loads(self._options_file.read_text())
+
+    def _file(self, name: str) -> Path:
+        named = name if self.place == "router" else f"{self.place}-{name}"
+        return self.network.folder / named
 
     # Off and on
 
@@ -94,14 +101,14 @@ class Router:
         for lease_file in self._lease_files:
             lease_file.touch()
         self._options_file.write_text(json.dumps(self.options))
-        configuration = self.network.folder / "miniupnpd.conf"
+        configuration = self._file("miniupnpd.conf")
         configuration.write_text(self._configuration())
         if self.options["nat_pmp_only"]:
             # First, or the daemon's first announcement would tell that it knows PCP.
             self._add_table("lab_nat_pmp_only", rules.NAT_PMP_ONLY)
         # Without -d, which slows it down, it forks: the pid is in its file.
         self.network.run(
-            *("router", DAEMON),
+            *(self.place, DAEMON),
             *("-f", str(configuration), "-P", str(self._pid_file)),
         )
         wait_until(lambda: self.is_running and self._listens(), "the router to listen")
@@ -203,7 +210,7 @@ class Router:
 
     def faults(self) -> list[str]:
         """Return the names of the faults that are on."""
-        tables = self.network.run("router", "nft", "list", "tables").stdout
+        tables = self.network.run(self.place, "nft", "list", "tables").stdout
         return [
             name.removeprefix("lab_")
             for name in tables.split()
@@ -233,7 +240,7 @@ class Router:
         """Return what nftables really forwards, whatever the daemon says."""
         return rules.parse_mappings(
             self.network.run(
-                *("router", "nft", "-j", "list", "table", "inet", "filter")
+                *(self.place, "nft", "-j", "list", "table", "inet", "filter")
             ).stdout
         )
 
@@ -244,7 +251,7 @@ class Router:
         lines = [
             "ext_ifname=wan0",
             "ext_ifname6=wan0",
-            "listening_ip=br0",
+            f"listening_ip={self.lan_device}",
             f"enable_natpmp={_yes_or_no(options['enable_natpmp'])}",
             f"enable_upnp={_yes_or_no(options['enable_upnp'])}",
             "secure_mode=no",
@@ -259,7 +266,7 @@ class Router:
             "upnp_nat_postrouting_chain=postrouting_miniupnpd",
             f"http_port={HTTP_PORT}",
             "notify_interval=60",
-            f"minissdpdsocket={self.network.folder / 'no-minissdpd'}",
+            f"minissdpdsocket={self._file('no-minissdpd')}",
             "uuid=70637000-0000-4000-8000-000000000001",
             *options["permissions"],
         ]
@@ -276,25 +283,26 @@ class Router:
         return self._has_port("tcp", HTTP_PORT) or self._has_port("tcp6", HTTP_PORT)
 
     def _has_port(self, table: str, port_number: int) -> bool:
-        with self.network.inside("router"):
+        with self.network.inside(self.place):
             lines = Path("/proc/thread-self/net", table).read_text().splitlines()[1:]
         return any(line.split()[1].endswith(f":{port_number:04X}") for line in lines)
 
     @property
     def _has_rules(self) -> bool:
         return (
-            "inet filter" in self.network.run("router", "nft", "list", "tables").stdout
+            "inet filter"
+            in self.network.run(self.place, "nft", "list", "tables").stdout
         )
 
     def _load_rules(self) -> None:
         self._nft(rules.BASE)
 
     def _flush_connections(self) -> None:
-        self.network.run("router", "conntrack", "-F")
+        self.network.run(self.place, "conntrack", "-F")
 
     def _start_responder(self) -> None:
         self.network.run(
-            *("router", sys.executable, "-I"),
+            *(self.place, sys.executable, "-I"),
             *(nat_pmp_responder.__file__, str(self._responder_pid_file)),
         )
 
@@ -310,7 +318,7 @@ class Router:
         self._nft(f"table inet {name}\ndelete table inet {name}\n")
 
     def _nft(self, commands: str) -> None:
-        self.network.run("router", "nft", "-f", "-", stdin=commands)
+        self.network.run(self.place, "nft", "-f", "-", stdin=commands)
 
 
 def _yes_or_no(value: bool) -> str:

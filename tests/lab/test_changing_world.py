@@ -16,13 +16,13 @@ from .network import (
     LAN_ADDRESS,
     LAN_ADDRESS_V6,
     ROUTER_ADDRESS,
-    ROUTER_ADDRESS_V6,
     ROUTER_LINK_LOCAL,
     Network,
 )
 from .router import Router
+from .second_router import SecondRouter
 from .waiting import wait_until
-from .watching import let_pass
+from .watching import MapRequests
 
 SERVICE = 8443
 # Where a mapping is left for as long as its lease lasts, each test has its own.
@@ -281,19 +281,31 @@ def test_another_prefix_at_once(home: Home, router: Router) -> None:
     door.wait_for("open", switch="on")
 
 
-def test_announcement_from_the_link_local_address(
-    empty_home: Home, router: Router
-) -> None:
-    """14.1.3: a router that is asked at its global address announces from fe80::1."""
-    home = empty_home
-    home.add_router(ROUTER_ADDRESS_V6)
+def reconfigure(home: Home, host: str) -> None:
+    """Say where the router is now."""
+    flow = home.api.start_flow("pcp", entry_id=home.entry_id)
+    result = home.api.configure(FlowKind.CONFIG, flow["flow_id"], {"host": host})
+    assert result["reason"] == "reconfigure_successful"
+
+
+def test_another_router(home: Home, router: Router) -> None:
+    """Closed on the old one before anything is asked of the new one; and back again."""
     home.listen(SERVICE)
-    door = home.add("Web", SERVICE, ip_version="ipv6")
-    assert home.servers() == {6: ROUTER_ADDRESS_V6}
-    let_pass(router)
-    router.reboot()
-    home.wait_until_passes(SERVICE, address=LAN_ADDRESS_V6, timeout=SOON)
-    door.wait_for("open", switch="on")
+    door = home.add("Web", SERVICE)
+    with SecondRouter(home.network) as other:
+        for new, new_address, old, old_address in (
+            (other, other.address, router, ROUTER_ADDRESS),
+            (router, ROUTER_ADDRESS, other, other.address),
+        ):
+            with MapRequests(home.network) as requests:
+                reconfigure(home, new_address)
+                wait_until(new.mappings, f"a mapping on {new_address}", timeout=SOON)
+                door.wait_for("open", switch="on")
+                asked = list(dict.fromkeys(requests.about(SERVICE)))
+            assert asked == [(old_address, True), (new_address, False)]
+            assert old.mappings() == []
+            assert home.servers() == {4: new_address}
+    assert home.passes(SERVICE)
 
 
 def test_router_moves(changing_home: Home, router: Router) -> None:
@@ -311,11 +323,7 @@ def test_router_moves(changing_home: Home, router: Router) -> None:
             *("lan", "ip", "route", "replace", "default"),
             *("via", OTHER_ROUTER_ADDRESS),
         )
-        flow = home.api.start_flow("pcp", entry_id=home.entry_id)
-        result = home.api.configure(
-            FlowKind.CONFIG, flow["flow_id"], {"host": OTHER_ROUTER_ADDRESS}
-        )
-        assert result["reason"] == "reconfigure_successful"
+        reconfigure(home, OTHER_ROUTER_ADDRESS)
         home.wait_until_passes(SERVICE)
         door.wait_for("open", switch="on")
         assert home.servers() == {4: OTHER_ROUTER_ADDRESS}

@@ -29,6 +29,19 @@ def test_reboot(home: Home, router: Router) -> None:
     assert home.router_state("sensor", "router_started") > started
 
 
+def test_reboot_upon_reboot(home: Home, router: Router) -> None:
+    """14.1.3: again and again, before what the one before has made is of any use."""
+    home.listen(SERVICE)
+    door = home.add("Web", SERVICE)
+    let_pass(router)
+    for _ in range(3):
+        router.reboot()
+    assert router.mappings() == []
+    home.wait_until_passes(SERVICE)
+    door.wait_for("open", switch="on")
+    assert len(router.mappings()) == 1
+
+
 def test_reboot_with_the_epoch_kept(home: Home, router: Router) -> None:
     """The same where the epoch is the machine's uptime: the ANNOUNCE alone tells it."""
     router.configure(system_uptime=True)

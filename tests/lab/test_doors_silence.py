@@ -169,6 +169,41 @@ def test_removed_in_silence(home: Home, router: Router) -> None:
     assert router.mappings() == []
 
 
+def test_router_removed_in_silence(home: Home, router: Router) -> None:
+    """Nothing is left of the entry, and yet its door is shut when the router is back."""
+    home.listen(SERVICE)
+    home.add("Web", SERVICE)
+    router.silence()
+    home.api.delete_entry(home.entry_id)
+    assert home.api.entries("pcp") == []
+    assert home.passes(SERVICE)
+    router.unsilence()
+    home.wait_until_shut(SERVICE, timeout=SILENCE_SEEN)
+    assert router.mappings() == []
+
+
+@pytest.mark.parametrize("enabled_in_silence", [False, True])
+def test_router_disabled_in_silence(
+    home: Home, router: Router, enabled_in_silence: bool
+) -> None:
+    """Shut when the router is back; whoever is enabled meanwhile goes on with that."""
+    home.listen(SERVICE)
+    door = home.add("Web", SERVICE)
+    router.silence()
+    home.api.set_entry_enabled(home.entry_id, enabled=False)
+    assert home.passes(SERVICE)
+    if enabled_in_silence:
+        home.api.set_entry_enabled(home.entry_id, enabled=True)
+        door.wait_for("closing", switch="off")
+    router.unsilence()
+    home.wait_until_shut(SERVICE, timeout=SILENCE_SEEN)
+    assert router.mappings() == []
+    if not enabled_in_silence:
+        home.api.set_entry_enabled(home.entry_id, enabled=True)
+    door.wait_for("closed", switch="off")
+    assert router.mappings() == []
+
+
 def test_silent_router_is_asked_seldom(home: Home, router: Router) -> None:
     """Twenty mappings and a silent router: no storm, neither before nor after."""
     home.add("Range", 9000, port_count=20)
@@ -182,14 +217,15 @@ def test_silent_router_is_asked_seldom(home: Home, router: Router) -> None:
     assert requests.value < 40
 
 
-def test_restart_closes_what_was_owed(home: Home, router: Router) -> None:
-    """Switched off in silence, then a power cut: the deletion is still owed, and done."""
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_restart_closes_what_was_owed(home: Home, router: Router, end: str) -> None:
+    """Switched off in silence, then stopped: the deletion is still owed, and done."""
     home.listen(SERVICE)
     door = home.add("Web", SERVICE)
     router.silence()
     home.wait_until_saved()
     door.turn("off")
-    home.kill()
+    (home.stop if end == "stop" else home.kill)()
     home.start()
     assert (door.switch, door.status) == ("off", "closing")
     assert home.passes(SERVICE)

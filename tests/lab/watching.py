@@ -1,13 +1,15 @@
 """What the tests of doors look at besides Home Assistant."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 import json
 import socket
+import struct
+from typing import Self
 
 from .network import Network
-from .router import Router
+from .router import PCP_PORT, Router
 from .rules import Mapping
 from .waiting import wait_until
 
@@ -69,6 +71,46 @@ class RequestCount:
             if "counter" in expression
         )
         return int(count)
+
+
+class MapRequests:
+    """Hears what `lan` asks of servers, from its beginning on."""
+
+    # linux/if_ether.h: also what is sent.
+    _EVERYTHING = 3
+
+    def __init__(self, network: Network) -> None:
+        """Begin."""
+        with network.inside("lan"):
+            self._socket = socket.socket(
+                socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(self._EVERYTHING)
+            )
+            self._socket.bind(("eth0", self._EVERYTHING))
+
+    def __enter__(self) -> Self:
+        """Hear."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+    def about(self, internal_port: int) -> list[tuple[str, bool]]:
+        """Return who was asked about a port over IPv4, and whether to delete it."""
+        heard = []
+        with suppress(BlockingIOError):
+            while True:
+                packet = self._socket.recv(2048, socket.MSG_DONTWAIT)
+                # No options in the header of IP; UDP to 5351; PCP's MAP. RFC 6887 11.1
+                if (packet[0], packet[9]) != (0x45, socket.IPPROTO_UDP):
+                    continue
+                (to,), data = struct.unpack_from("!H", packet, 22), packet[28:]
+                if to != PCP_PORT or len(data) < 60 or data[:2] != b"\x02\x01":
+                    continue
+                lifetime, port = *struct.unpack_from("!I", data, 4), data[40:42]
+                if int.from_bytes(port) == internal_port:
+                    heard.append((socket.inet_ntoa(packet[16:20]), lifetime == 0))
+        return heard
 
 
 @contextmanager
