@@ -15,7 +15,7 @@ from .wall_clock import WallClock
 HERE = Path(__file__).parent
 
 # With the start of a Home Assistant and the waits of a real protocol in it.
-SECONDS_FOR_A_DOOR = 180
+SECONDS_FOR_A_DOOR = 600
 
 
 def pytest_configure(config: pytest.Config) -> None:

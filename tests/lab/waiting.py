@@ -3,15 +3,20 @@
 from collections.abc import Callable
 import time
 
-POLL_INTERVAL = 0.01
+# Seconds. To look more often would keep a small machine from doing what is waited for.
+POLL_INTERVAL = 0.05
 
 
 def wait_until(
-    condition: Callable[[], object], what: str, *, timeout: float = 10.0
+    condition: Callable[[], object],
+    what: str,
+    *,
+    timeout: float = 10.0,
+    interval: float = POLL_INTERVAL,
 ) -> None:
     """Return once `condition()` is true; raise TimeoutError naming `what`."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout} s in vain for {what}")
-        time.sleep(POLL_INTERVAL)
+        time.sleep(interval)

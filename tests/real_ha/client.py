@@ -16,6 +16,8 @@ type Json = dict[str, Any]
 
 # Above the 10 s that adding a forward may wait for the router.
 STATE_TIMEOUT = 15.0
+# A request is work for three processes.
+POLL_INTERVAL = 0.2
 
 
 class FlowKind(StrEnum):
@@ -97,7 +99,12 @@ class HomeAssistantApi:
             return condition(seen)
 
         try:
-            wait_until(fulfilled, f"the state of {entity_id}", timeout=timeout)
+            wait_until(
+                fulfilled,
+                f"the state of {entity_id}",
+                timeout=timeout,
+                interval=POLL_INTERVAL,
+            )
         except TimeoutError as error:
             raise TimeoutError(f"{error}; last seen: {seen}") from None
         assert seen is not None

@@ -20,13 +20,14 @@ import aiohttp
 
 from tests.lab.waiting import wait_until
 
-from .client import HomeAssistantApi
+from .client import POLL_INTERVAL, HomeAssistantApi
 from .connection import ApiError
 
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "custom_components" / "pcp"
 PYTHON = ROOT / ".venv-ha" / "bin" / "python"
-START_TIMEOUT = 120.0
+# Nets against hangs, on however busy a machine.
+START_TIMEOUT = 300.0
 STOP_TIMEOUT = 60.0
 # What `homeassistant.restart` makes Home Assistant exit with.
 RESTART_EXIT_CODE = 100
@@ -252,7 +253,12 @@ class RealHomeAssistant:
                 return False
             return state == "RUNNING"
 
-        wait_until(running, f"Home Assistant on {self.url}", timeout=timeout)
+        wait_until(
+            running,
+            f"Home Assistant on {self.url}",
+            timeout=timeout,
+            interval=POLL_INTERVAL,
+        )
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """End it with SIGTERM and wait: it says goodbye and writes its storage."""
