@@ -13,6 +13,9 @@ from homeassistant.config_entries import ConfigSubentry
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.pcp.config_flow import PcpConfigFlow
+from custom_components.pcp.storage import LedgerStore
+
 from .glue import with_mac
 from .house import House
 
@@ -74,7 +77,24 @@ async def test_every_wish_is_what_it_was(house: House) -> None:
     assert ends_at is not None
     assert ends_at.timestamp() == pytest.approx(1795350600, abs=1)
     assert house.issues() == []
+    stored = fixture("entry.json", house)
+    assert dict(house.entry.data) == stored["data"]
+    assert dict(house.entry.options) == stored["options"]
     assert house.entry.version == 1
+
+
+def test_every_version_has_fixtures(house: House) -> None:
+    """A new version of entry or Store has fixtures of its own, for those after it."""
+    folders = list(FIXTURES.parent.glob("*_release"))
+    entries = [json.loads((it / "entry.json").read_text()) for it in folders]
+    stores = [json.loads((it / "store.json").read_text()) for it in folders]
+    flow, store = PcpConfigFlow, LedgerStore(house.hass, "any")._store
+    assert {"version": flow.VERSION, "minor_version": flow.MINOR_VERSION} in [
+        {name: it[name] for name in ("version", "minor_version")} for it in entries
+    ]
+    assert (store.version, store.minor_version) in [
+        (it["version"], it["minor_version"]) for it in stores
+    ]
 
 
 async def test_every_lease_goes_on_with_its_nonce(house: House) -> None:
