@@ -57,7 +57,10 @@ async def test_what_was_never_written_is_none(
 
 async def test_nobody_else_may_read_it(hass: HomeAssistant) -> None:
     """Nonces are in it."""
-    assert LedgerStore(hass, "entry")._store._private
+    made = patch.object(Store, "__init__", autospec=True, side_effect=Store.__init__)
+    with made as init:
+        LedgerStore(hass, "entry")
+    assert init.call_args.kwargs["private"] is True
 
 
 @pytest.mark.freeze_time("2026-11-22 12:00:00")

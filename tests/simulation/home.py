@@ -72,10 +72,12 @@ class Hass:
         self, job: Callable[..., Any], *args: Any
     ) -> object:
         """Do what blocks: reading and writing."""
+        # Home Assistant 2026.11 has other names for the two.
         match job.__name__:
-            case "_write_prepared_data":
+            case "_write_prepared_data" | "_write":
                 _, octets = args
-                key = job.__self__.key  # type: ignore[attr-defined]
+                path: str = job.__self__.path  # type: ignore[attr-defined]
+                key = path.rpartition("/")[2]
                 await self.disk.write(key, octets, lambda: self.is_alive)
                 return None
             case "load_json":
@@ -84,6 +86,9 @@ class Hass:
                 if self.is_alive:
                     self.disk.files.pop(args[0].rpartition("/")[2], None)
                 return None
+            case "_load":
+                path = job.__self__.path  # type: ignore[attr-defined]
+                return self.disk.read(path.rpartition("/")[2])
             case _:
                 return job(*args)
 
