@@ -14,7 +14,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from . import issues
 from .closing import async_close_from_storage
-from .const import DOMAIN
+from .const import CONF_MANUFACTURER, CONF_MODEL, CONF_PAGE, DOMAIN
 from .coordinator import PcpConfigEntry, PcpCoordinator
 from .services import async_setup_services
 from .storage import LedgerStore
@@ -59,14 +59,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PcpConfigEntry) -> bool:
     and the rest comes beside it.
     """
     coordinator = PcpCoordinator(hass, entry)
-    mac = entry.data.get(CONF_MAC)
-    device = dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id,
-        identifiers={(DOMAIN, entry.entry_id)},
-        connections={(dr.CONNECTION_NETWORK_MAC, mac)} if mac else None,
-        name=entry.title,
-    )
-    coordinator.router_device_id = device.id
+    coordinator.router_device_id = _register_router(hass, entry)
     entry.runtime_data = coordinator
     await coordinator.async_load()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
@@ -77,8 +70,25 @@ async def async_setup_entry(hass: HomeAssistant, entry: PcpConfigEntry) -> bool:
     return True
 
 
+@callback
+def _register_router(hass: HomeAssistant, entry: PcpConfigEntry) -> str:
+    """Register the router's device as what is known of it now; return its id."""
+    mac = entry.data.get(CONF_MAC)
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id,
+        configuration_url=entry.data.get(CONF_PAGE),
+        connections={(dr.CONNECTION_NETWORK_MAC, mac)} if mac else None,
+        identifiers={(DOMAIN, entry.entry_id)},
+        manufacturer=entry.data.get(CONF_MANUFACTURER),
+        model=entry.data.get(CONF_MODEL),
+        name=entry.title,
+    )
+    return device.id
+
+
 async def _async_update_listener(hass: HomeAssistant, entry: PcpConfigEntry) -> None:
     """Take over what changed in the entry, without a reload: no lease is disturbed."""
+    _register_router(hass, entry)
     await entry.runtime_data.async_follow_entry()
 
 

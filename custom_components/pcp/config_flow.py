@@ -3,7 +3,6 @@
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, override
-from urllib.parse import unquote, urlsplit
 
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
@@ -25,17 +24,14 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
     TextSelector,
 )
-from homeassistant.helpers.service_info.ssdp import (
-    ATTR_UPNP_FRIENDLY_NAME,
-    SsdpServiceInfo,
-)
+from homeassistant.helpers.service_info.ssdp import SsdpServiceInfo
 import voluptuous as vol
 
 from .client.discovery import find_servers
-from .const import CONF_UDN, DOMAIN, SUBENTRY_FORWARD
+from .const import CONF_MANUFACTURER, CONF_MODEL, CONF_UDN, DOMAIN, SUBENTRY_FORWARD
 from .coordinator import PcpConfigEntry
-from .fields import as_name
 from .forward_flow import ForwardSubentryFlow
+from .gateway import described, gateway_host, gateway_name
 from .options_flow import PcpOptionsFlow
 from .router import Router, RouterError, async_find_router, default_title
 
@@ -100,7 +96,7 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Look at an Internet gateway; whether it can be added is found out silently."""
         udn = discovery_info.ssdp_udn
-        host = _location_host(discovery_info.ssdp_location)
+        host = gateway_host(discovery_info)
         if host is None:
             return self.async_abort(reason="invalid_host")
         # A gateway announces itself in several ways; one probe is enough.
@@ -109,12 +105,12 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
             router = await async_find_router(host, udn=udn)
         except RouterError as err:
             return self.async_abort(reason=err.key)
+        router = described(router, discovery_info)
         self._abort_if_known(router)
         await self._async_identify(router.unique_id)
         self._router = router
         self._title = self._shown = default_title(host)
-        # Anybody in the network may say anything.
-        if name := as_name(discovery_info.upnp.get(ATTR_UPNP_FRIENDLY_NAME) or "", ""):
+        if name := gateway_name(discovery_info):
             self._title, self._shown = name, f"{name} ({host})"
         self.context["title_placeholders"] = {"name": self._shown}
         return await self.async_step_discovery_confirm()
@@ -223,6 +219,7 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
             data[CONF_HOST] = router.host
         if router.mac is not None:
             data[CONF_MAC] = router.mac
+        data |= {key: value for key, value in router.description.items() if value}
         self.hass.config_entries.async_update_entry(
             entry, data=data, unique_id=router.mac or entry.unique_id
         )
@@ -239,6 +236,8 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
                 router,
                 mac=router.mac or entry.data.get(CONF_MAC),
                 udn=entry.data.get(CONF_UDN),
+                manufacturer=entry.data.get(CONF_MANUFACTURER),
+                model=entry.data.get(CONF_MODEL),
             )
         moves = router.host != entry.data[CONF_HOST]
         if moves and entry.state is ConfigEntryState.LOADED:
@@ -250,16 +249,6 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
             title=default_title(router.host) if is_untitled else entry.title,
             data=router.as_data(),
         )
-
-
-def _location_host(location: str | None) -> str | None:
-    """Return the host of a URL, None where there is none."""
-    try:
-        host = urlsplit(location or "").hostname
-    except ValueError:
-        return None
-    # The scope of a link-local address is quoted in a URL. RFC 6874.
-    return unquote(host) if host else None
 
 
 def _is_reachable(entry: PcpConfigEntry) -> bool:

@@ -10,6 +10,11 @@ SUBENTRY_FORWARD = "forward"
 # What an entry stores beside Home Assistant's own CONF_HOST and CONF_MAC.
 CONF_UDN = "udn"
 
+# And what the router has told of itself: its maker, its model, its own page.
+CONF_MANUFACTURER = "manufacturer"
+CONF_MODEL = "model"
+CONF_PAGE = "page"
+
 # Options.
 CONF_LEASE_TIME = "lease_time"
 CONF_THIRD_PARTY = "third_party"

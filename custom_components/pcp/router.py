@@ -10,7 +10,7 @@ from homeassistant.const import CONF_HOST, CONF_MAC
 from .client.discovery import ProbeOutcome, probe
 from .client.probing import FOUR_ROUNDS, new_nonce
 from .client.routes import neighbour_mac
-from .const import CONF_UDN
+from .const import CONF_MANUFACTURER, CONF_MODEL, CONF_PAGE, CONF_UDN
 from .host import async_resolve, normal_host
 
 ERRORS = {
@@ -39,6 +39,11 @@ class Router:
     host: str
     mac: str | None
     udn: str | None = None
+    manufacturer: str | None = None
+    """What it says of itself, likewise the model and where its own page is."""
+
+    model: str | None = None
+    page: str | None = None
 
     @property
     def unique_id(self) -> str | None:
@@ -47,8 +52,22 @@ class Router:
 
     def as_data(self) -> dict[str, str]:
         """Return what an entry stores."""
-        data = {CONF_HOST: self.host, CONF_MAC: self.mac, CONF_UDN: self.udn}
+        data = {
+            CONF_HOST: self.host,
+            CONF_MAC: self.mac,
+            CONF_UDN: self.udn,
+            **self.description,
+        }
         return {key: value for key, value in data.items() if value is not None}
+
+    @property
+    def description(self) -> dict[str, str | None]:
+        """Return what it says of itself, as an entry stores it."""
+        return {
+            CONF_MANUFACTURER: self.manufacturer,
+            CONF_MODEL: self.model,
+            CONF_PAGE: self.page,
+        }
 
     def is_in(self, entry: ConfigEntry) -> bool:
         """Tell whether an entry is for this router.
