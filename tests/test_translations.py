@@ -15,6 +15,24 @@ LANGUAGES = ("de", "es", "fr", "it", "nl", "pl", "pt-BR", "zh-Hans")
 # What is the same in all languages is a name, a number or an abbreviation.
 ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?:/\d+)?\b|\bfe80::1%eth0\b")
 NUMBER = re.compile(r"\d{2,}")
+QUOTED = re.compile(r'"([^"]+)"|„([^“”]+)[“”]|“([^”]+)”|«([^»]+)»')
+# What is called so elsewhere: the frontend's button, and menus of routers.
+MENUS = {
+    "Submit",
+    "OK",
+    "Enviar",
+    "Valider",
+    "Invia",
+    "Verzend",
+    "Zatwierdź",
+    "提交",
+    "external",
+    "internal",
+    "Permit independent port sharing for this device",
+    "Selbstständige Portfreigaben für dieses Gerät erlauben",
+    "服务",
+    "UPnP IGD & PCP",
+}
 
 
 def texts(language: str) -> dict[str, str]:
@@ -90,3 +108,45 @@ def test_translated(language: str) -> None:
         if text == ENGLISH[key] and len(text.split()) > 3
     ]
     assert same == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_same_is_said_alike(language: str) -> None:
+    """A sentence that English says in several places is one sentence everywhere."""
+    said: dict[str, dict[str, str]] = {}
+    for key, text in texts(language).items():
+        if len(ENGLISH[key].split()) > 3:
+            said.setdefault(ENGLISH[key], {})[key] = text
+    assert [keys for keys in said.values() if len(set(keys.values())) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "submit"),
+    [
+        ("en", "Submit"),
+        ("de", "OK"),
+        ("es", "Enviar"),
+        ("fr", "Valider"),
+        ("it", "Invia"),
+        ("nl", "Verzend"),
+        ("pl", "Zatwierdź"),
+        ("pt-BR", "Enviar"),
+        ("zh-Hans", "提交"),
+    ],
+)
+def test_buttons_are_called_what_the_frontend_calls_them(
+    language: str, submit: str
+) -> None:
+    """`ui.panel.config.integrations.config_flow.submit` of the frontend 20261028."""
+    key = "config_subentries.forward.step.dangerous.description"
+    assert re.search(f'["„“«] ?{submit} ?["“”»]', texts(language)[key])
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_options_are_called_what_they_are_called(language: str) -> None:
+    """What a text puts between quotes is the name of a field, a button or an option."""
+    known = {*texts(language).values(), *MENUS}
+    for key, text in texts(language).items():
+        for quoted in QUOTED.findall(text):
+            name = next(filter(None, quoted)).strip()
+            assert name in known, (key, name)
