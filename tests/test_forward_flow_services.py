@@ -75,6 +75,19 @@ async def test_what_is_said_counts_more_than_the_service(
     assert subentry.data == {"protocol": "udp", "internal_port": 2500}
 
 
+async def test_a_service_for_which_no_other_port_will_do(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """A certificate's issuer asks port 80: another one would be of no use."""
+    result = await add(hass, entry, UNTOUCHED | {"service": "letsencrypt"})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    [forward] = entry.subentries.values()
+    assert forward.data["exact_external_port"] is True
+    await add(hass, entry, UNTOUCHED | {"service": "https"})
+    *_, forward = entry.subentries.values()
+    assert not forward.data.get("exact_external_port")
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [

@@ -269,8 +269,10 @@ def _form_values(subentry: ConfigSubentry) -> dict[str, Any]:
 def _completed(data: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
     """Return the fields with what a service usually has, where nothing was said."""
     said = {key: value for key, value in data.items() if value not in (None, "")}
-    # A form always has these two; what it begins with says nothing.
+    # A form always has these; what it begins with says nothing.
     said.pop(CONF_PROTOCOL, None)
+    if not said.get(CONF_EXACT_EXTERNAL_PORT):
+        said.pop(CONF_EXACT_EXTERNAL_PORT, None)
     if CONF_INTERNAL_PORT not in said and said.get(CONF_PORT_COUNT) == 1:
         del said[CONF_PORT_COUNT]
     return {**service, **said}

@@ -9,6 +9,7 @@ from typing import Any
 
 from .client.mapping import Protocol
 from .forward import (
+    CONF_EXACT_EXTERNAL_PORT,
     CONF_INTERNAL_PORT,
     CONF_NAME,
     CONF_PORT_COUNT,
@@ -29,6 +30,8 @@ class Service:
     protocol: ForwardProtocol
     internal_port: int
     port_count: int = 1
+    exact_external_port: bool = False
+    """Whether those who connect know no other port."""
 
     @property
     def label(self) -> str:
@@ -45,15 +48,19 @@ class Service:
             CONF_PROTOCOL: self.protocol.value,
             CONF_INTERNAL_PORT: self.internal_port,
             CONF_PORT_COUNT: self.port_count,
+            CONF_EXACT_EXTERNAL_PORT: self.exact_external_port,
         }
 
 
-def _service(name: str, protocol: str, port: int, count: int = 1) -> Service:
+def _service(
+    name: str, protocol: str, port: int, count: int = 1, *, exact: bool = False
+) -> Service:
     return Service(
         name=name,
         protocol=ForwardProtocol(protocol),
         internal_port=port,
         port_count=count,
+        exact_external_port=exact,
     )
 
 
@@ -61,7 +68,7 @@ _OTHERS = {
     "wireguard": _service("WireGuard", "udp", 51820),
     "openvpn": _service("OpenVPN", "udp", 1194),
     "https": _service("HTTPS", "tcp", 443),
-    "letsencrypt": _service("Let's Encrypt", "tcp", 80),
+    "letsencrypt": _service("Let's Encrypt", "tcp", 80, exact=True),
     "ssh": _service("SSH", "tcp", 22),
     "plex": _service("Plex", "tcp", 32400),
     "minecraft": _service("Minecraft", "tcp", 25565),
