@@ -369,6 +369,9 @@ async def test_7_a_router_behind_another_is_told(
             "router": "Router",
             "external_address": address,
         }
+        assert issue.severity is ir.IssueSeverity.WARNING
+        assert issue.learn_more_url is not None
+        assert "/docs/routers.md#" in issue.learn_more_url
         house.router.change_external_address("203.0.113.9")
         await house.wait(600)
         assert house.issues() == []
@@ -468,6 +471,9 @@ async def test_7_a_refusal_that_comes_by_itself(
     assert issue is not None
     assert issue.translation_placeholders is not None
     assert issue.translation_placeholders["name"] == "Game"
+    assert issue.severity is ir.IssueSeverity.ERROR
+    assert issue.learn_more_url is not None
+    assert issue.learn_more_url.startswith("https://")
     # It is tried again by itself, and the issue is gone with what it told.
     house.router.set_personality(RFC)
     await house.until(lambda: house.status(forward_id) == "open", within=86400)
