@@ -345,6 +345,7 @@ async def test_a_discovered_router_is_added_when_confirmed(
         ("\N{ZERO WIDTH SPACE}", f"Router ({ROUTER_HOST})"),
         (None, f"Router ({ROUTER_HOST})"),
     ],
+    ids=["two lines", "huge", "nothing to see", "nothing"],
 )
 async def test_what_a_router_calls_itself(
     hass: HomeAssistant,

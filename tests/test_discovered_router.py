@@ -78,6 +78,8 @@ async def test_a_router_added_by_hand_learns_what_it_is(
         (None, None),
         (7, None),
     ],
+    # The router's address is another one in each worker.
+    ids=map(str, range(11)),
 )
 async def test_only_a_routers_own_page_is_linked_to(
     hass: HomeAssistant, router: SimulatedRouter, url: Any, page: str | None

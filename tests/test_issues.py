@@ -64,7 +64,7 @@ def test_there_is_no_issue_that_is_never_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", {*_PAGES.values(), *_REFUSED_PAGES.values(), _REFUSED_PAGE}
+    "page", sorted({*_PAGES.values(), *_REFUSED_PAGES.values(), _REFUSED_PAGE})
 )
 def test_what_is_told_can_be_read_about(page: str) -> None:
     """The section of the documents that "learn more" leads to is there."""
