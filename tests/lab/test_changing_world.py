@@ -36,7 +36,7 @@ ANYCAST = "192.0.0.9"
 SOON = 20.0
 
 # For a door that has to be waited for, with the start of a Home Assistant in it.
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 def run(network: Network, *lines: str) -> None:

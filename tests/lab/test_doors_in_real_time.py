@@ -11,7 +11,7 @@ SERVICE = 8443
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1200)
 def test_lost_announcement(home: Home, router: Router) -> None:
     """A reboot whose ANNOUNCE was lost is found within five minutes."""
     # In four minutes the clocks may drift by a sixteenth. RFC 6887 8.5

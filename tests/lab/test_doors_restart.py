@@ -139,7 +139,7 @@ def test_reload(home: Home, router: Router) -> None:
         assert conversation.goes_on()
         assert len(router.mappings()) == 1
     assert home.doors()[0]["status"] == "open"
-    assert home.router_state("binary_sensor", "reachable") == "on"
+    home.wait_for_router("binary_sensor", "reachable", "on")
 
 
 def test_removing_the_router(home: Home, router: Router) -> None:

@@ -14,7 +14,7 @@ from .router import Router
 from .waiting import wait_until
 from .wall_clock import WallClock
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 HOUR = timedelta(hours=1)
 FORTH, BACK, DAY, RIGHT = 2 * HOUR, -3 * HOUR, 24 * HOUR, 0 * HOUR

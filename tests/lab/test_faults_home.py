@@ -19,7 +19,7 @@ from .home import QUICK_LOOK, Home
 from .router import Router
 from .waiting import wait_until
 
-pytestmark = pytest.mark.timeout(400 + 40 * rounds(0))
+pytestmark = pytest.mark.timeout(1200 + 40 * rounds(0))
 
 SHORT_LEASE = 14
 

@@ -12,7 +12,7 @@ from .network import Network
 from .router import Router
 from .watching import RequestCount, let_pass
 
-pytestmark = pytest.mark.timeout(400 + 15 * rounds(0))
+pytestmark = pytest.mark.timeout(1200 + 15 * rounds(0))
 
 
 @pytest.fixture(scope="module")

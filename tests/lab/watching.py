@@ -13,7 +13,7 @@ from .router import PCP_PORT, Router
 from .rules import Mapping
 from .waiting import wait_until
 
-CONVERSATION_TIMEOUT = 3.0
+CONVERSATION_TIMEOUT = 10.0
 
 # An epoch that went back by less may be the clocks' inexactness.
 EPOCH_SEEN = 4.0
