@@ -1,7 +1,9 @@
 """The lab for tests: one network for all of them, a router as new for each."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+import shutil
 
 import pytest
 import pytest_socket
@@ -84,18 +86,31 @@ def clock() -> WallClock | None:
     return None
 
 
+@pytest.fixture(scope="session")
+def onboarded(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration folder, two days old: a token is of no use before it was made."""
+    folder = tmp_path_factory.mktemp("onboarded")
+    clock = WallClock(folder / "clock")
+    clock.set(timedelta(days=-2))
+    home = Home(network, folder / "config", quick=False, clock=clock)
+    home.process.prepare()
+    return home.process.config_dir
+
+
 @pytest.fixture(scope="module")
 def running_home(
     network: Network,
     quick: bool,
     clock: WallClock | None,
+    onboarded: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Home]:
     """One Home Assistant in `lan` for all tests of a module."""
     pytest_socket._remove_restrictions()
     folder = tmp_path_factory.mktemp("home")
     home = Home(network, folder / "config", quick=quick, clock=clock)
-    home.prepare()
+    shutil.copytree(onboarded, home.process.config_dir, symlinks=True)
+    home.process.prepare()
     yield home
     if home.process.is_running:
         home.stop()

@@ -6,7 +6,6 @@ here asks Home Assistant as a user or an automation does.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 import re
 import shutil
@@ -96,15 +95,6 @@ class Home:
         return self.process.api
 
     # The process
-
-    def prepare(self) -> None:
-        """Fill its configuration folder."""
-        if self._clock is not None:
-            # A token is of no use before the time when it was made.
-            self._clock.set(timedelta(days=-2))
-        self.process.prepare()
-        if self._clock is not None:
-            self._clock.set(timedelta(0))
 
     def start(self) -> None:
         """Start it and wait until it is up."""
