@@ -160,15 +160,15 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
         longest = max(longest, end)
     elif open_until is not None:
         longest = now + MAXIMUM_LIFETIME
+    if open_until is None:
+        open_until = longest
+    elif open_until <= now:
+        open_until = now + _LAST_DELETIONS
     return Lease(
         wish=stored.wish,
         wanted=False,
         grant=grant,
-        open_until=(
-            longest
-            if open_until is None
-            else max(min(open_until, longest), now + _LAST_DELETIONS)
-        ),
+        open_until=min(open_until, longest),
     )
 
 
