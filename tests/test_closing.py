@@ -73,8 +73,7 @@ async def test_what_is_left_can_be_taken_over(house: House) -> None:
     await house.finish(
         async_close_leases(house.hass, [server], [short, long], clock=clock)
     )
-    # The clock may be wrong: deletions are tried for a minute.
-    await house.wait(70)
+    await house.wait(30)
     assert async_take_over(house.hass, IPv4Address("192.0.2.1")) == []
     assert async_take_over(house.hass, server) == [long]
     assert async_take_over(house.hass, server) == []
