@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 import socket
 from typing import Any
 from unittest.mock import patch
 
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.pcp.client import udp
@@ -185,4 +187,41 @@ async def test_a_closing_forward_of_a_former_address_outlives_a_restart(
         await house.start()
         await house.until(lambda: inside(house) == set(), within=10)
         await house.until(lambda: house.status(forward_id) == "closed", within=1)
+        await house.stop()
+
+
+async def test_our_address_is_that_of_another_device(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 6887 13.1: our port is not opened in its name; said in words, and tried again."""
+    nas = "127.0.0.2"
+    # A loopback address is nobody else's; here it is.
+    monkeypatch.setattr(
+        "custom_components.pcp.forward.parse_target_host",
+        lambda value: ip_address(value) if value else None,
+    )
+    await house.set_up(options={"third_party": True})
+    house.router.set_personality("third_party")
+    own = await house.add("Ours")
+    with patch("custom_components.pcp.acts.is_ours", return_value=False):
+        other = await house.add("NAS", target_host=nas)
+    with with_own(nas):
+        await house.until(lambda: house.status(other) == "refused", within=61)
+        await house.until(lambda: house.status(own) == "open", within=1)
+        assert house.issues() == ["forward_refused_own_address"]
+        await house.wait(2)
+        assert inside(house) == {nas}
+        (stored,) = house.stored()["leases"]
+        assert not stored["third_party"]
+        with pytest.raises(HomeAssistantError) as caught:
+            await house.turn_on(other)
+        assert caught.value.translation_key == "own_address"
+        assert house.is_on(other)
+        await house.turn_off(own)
+        assert inside(house) == set()
+        assert house.status(own) == "closed"
+    with with_own("127.0.0.1"):
+        await house.until(lambda: house.status(other) == "open", within=61)
+        assert house.issues() == []
+        assert inside(house) == {nas}
         await house.stop()

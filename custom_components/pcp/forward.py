@@ -164,7 +164,8 @@ class Forward:
         """Return the mappings needed at one place, IPv4 before IPv6.
 
         `internal_addresses` are Home Assistant's own, by IP version (4, 6). A
-        version without an address yields nothing.
+        version without an address yields nothing, nor does another host whose address
+        is our own now.
         """
         if not self.is_at(place):
             return ()
@@ -196,6 +197,13 @@ class Forward:
             and 0 <= internal_port - self.internal_port < self.port_count
         )
 
+    def is_to_ourselves(self, internal_addresses: Mapping[int, IPAddress]) -> bool:
+        """Tell whether the other host that it is for has our own address now.
+
+        It was meant for somebody else: our port is not opened in its name.
+        """
+        return self.target_host in internal_addresses.values()
+
     @property
     def first_external_port(self) -> int:
         """Return the first external port to suggest."""
@@ -223,6 +231,8 @@ class Forward:
     def _addresses(
         self, internal_addresses: Mapping[int, IPAddress]
     ) -> Iterator[IPAddress]:
+        if self.is_to_ourselves(internal_addresses):
+            return
         for version in self.ip_version.versions:
             address = self.target_host or internal_addresses.get(version)
             if address is not None:

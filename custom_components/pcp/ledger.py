@@ -164,7 +164,8 @@ class Ledger:
     def trial_standing(self, forward: Forward, reachable: Reachable) -> Standing:
         """Return how a forward stands that is tried."""
         leases = [lease for lease in self._leases.of(forward) if lease.wanted]
-        return standing_of(forward, Wish(wanted=True), leases, reachable)
+        addresses = self.internal_addresses
+        return standing_of(forward, Wish(wanted=True), leases, reachable, addresses)
 
     def begin_change(self, forward_id: str, *, ends_at: float) -> list[Order]:
         """Close a forward to make way for its change; the wish stays what it is.
@@ -215,7 +216,8 @@ class Ledger:
         """Return a forward as it stands."""
         forward = self.forwards[forward_id]
         leases = sorted(self._leases.of(forward), key=lambda lease: lease.key.order)
-        return standing_of(forward, self.wish(forward_id), leases, reachable)
+        wish, addresses = self.wish(forward_id), self.internal_addresses
+        return standing_of(forward, wish, leases, reachable, addresses)
 
     def touch(self, *forward_ids: str) -> None:
         """Note that something has changed for some forwards, or for all."""

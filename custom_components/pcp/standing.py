@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .client.mapping import Refusal
+from .client.codec import IPAddress, ResultCode
+from .client.mapping import Refusal, RefusalReason
 from .forward import Forward, ForwardStatus
 from .leases import Lease
 from .wishes import Wish
@@ -13,6 +14,15 @@ type Reachable = Mapping[int, bool | None]
 
 A version that the router is not reached over is missing.
 """
+
+
+# RFC 6887 13.1: a host must not name itself as another one. It is asked for when one of
+# the addresses has changed.
+TO_OURSELVES = Refusal(
+    reason=RefusalReason.OWN_ADDRESS,
+    result_code=ResultCode.SUCCESS,
+    retry_at=float("inf"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +36,7 @@ class Standing:
     """In order; also those that are only owed a deletion."""
 
     refusal: Refusal | None
-    """Of the first mapping that is wanted and was refused."""
+    """Of the first mapping that is wanted and was refused; or our own no."""
 
     expires_at: float | None
     """When the first lease of an open forward runs out; until when a closing one may
@@ -34,14 +44,20 @@ class Standing:
 
 
 def standing_of(
-    forward: Forward, wish: Wish, leases: list[Lease], reachable: Reachable
+    forward: Forward,
+    wish: Wish,
+    leases: list[Lease],
+    reachable: Reachable,
+    internal_addresses: Mapping[int, IPAddress],
 ) -> Standing:
-    """Return how a forward stands."""
+    """Return how a forward stands; `internal_addresses` are our own, by IP version."""
     wanted = [lease for lease in leases if lease.wanted]
     refusals = [
         lease.refusal for lease in wanted if lease.refusal and lease.grant is None
     ]
-    if wish.wanted:
+    if wish.wanted and forward.is_to_ourselves(internal_addresses):
+        status, refusals, expires_at = ForwardStatus.REFUSED, [TO_OURSELVES], None
+    elif wish.wanted:
         status = _status_of_wanted(forward, wanted, reachable)
         expires_at = min(
             (lease.grant.expires_at for lease in wanted if lease.grant), default=None

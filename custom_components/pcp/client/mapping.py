@@ -157,6 +157,9 @@ class RefusalReason(StrEnum):
     ADDRESS_MISMATCH = "address_mismatch"
     AUTHENTICATION_REQUIRED = "authentication_required"
     THIRD_PARTY_ID = "third_party_id"
+    OWN_ADDRESS = "own_address"
+    """Our own no: another host was meant, and the address is ours. RFC 6887 13.1."""
+
     ROUTER_REFUSED = "router_refused"
 
 
@@ -166,7 +169,7 @@ class Refusal:
 
     reason: RefusalReason
     result_code: ResultCode | int
-    """The code on the wire; SUCCESS when the granted port was not acceptable."""
+    """The code on the wire; SUCCESS when the no is our own."""
 
     retry_at: float
     """When the mapping is asked for again, monotonic seconds. RFC 6887 8.3."""
