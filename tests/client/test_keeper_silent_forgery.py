@@ -7,7 +7,11 @@ from random import Random
 import pytest
 
 from custom_components.pcp.client.codec import ExternalAddressRequest, MapRequest
-from custom_components.pcp.client.events import ServerProtocol
+from custom_components.pcp.client.events import (
+    ServerProtocol,
+    ServerReachable,
+    ServerRestarted,
+)
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
@@ -176,3 +180,28 @@ def test_answer_in_pcp_that_is_overtaken() -> None:
     world.receive(world.nat_pmp_address())
     world.receive(world.answer_to(probe))
     assert protocol(world) is PCP
+
+
+def test_forged_answers_to_the_cheap_question() -> None:
+    """14.1: ANNOUNCE has no nonce: they can only make it seem that somebody is there.
+
+    For as long as the forger goes on; nothing else comes of it. When the router is
+    back its own answer, too late for the question, shows that it has lost its state.
+    """
+    world = started(*(wish_of(port, lifetime=86_400) for port in (1, 2, 3)))
+    world.run_for(300.0)
+    world.new()
+    world.new_events(ServerReachable)
+    before = world.keeper.leases()
+    for _ in range(3600):
+        world.receive(world.announcement())
+        world.run_for(1.0)
+    assert world.new_events(ServerReachable) == [ServerReachable(True)]
+    assert world.keeper.server_view().external_address == EXTERNAL
+    assert world.keeper.leases() == before
+    assert len(world.new()) <= 16 * 4
+    world.reboot()
+    world.receive(world.announcement())
+    world.run_for(5.0)
+    world.answer_all()
+    assert len(world.new_events(ServerRestarted)) == 1

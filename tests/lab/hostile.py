@@ -26,9 +26,15 @@ PCP_PORT, ANNOUNCEMENT_PORT = 5351, 5350
 class Hostile:
     """Sends to Home Assistant's ports until the block ends."""
 
-    def __init__(self, network: Network, random_: random.Random) -> None:
-        """Begin with the `with` block; the host is `nas`."""
+    def __init__(
+        self, network: Network, random_: random.Random, *, nat_pmp: bool = True
+    ) -> None:
+        """Begin with the `with` block; the host is `nas`.
+
+        Without `nat_pmp` it does not forge the answers of a NAT-PMP server.
+        """
         self.sent = 0
+        self._nat_pmp = nat_pmp
         self._network = network
         self._random = random_
         self._end = threading.Event()
@@ -54,9 +60,10 @@ class Hostile:
             self._announcement,
             self._version_answer,
             self._map_answer,
-            self._nat_pmp_answer,
             self._garbage,
         ]
+        if self._nat_pmp:
+            kinds.append(self._nat_pmp_answer)
         looked_at = 0.0
         targets: list[tuple[str, int]] = []
         begin = time.monotonic()
