@@ -696,3 +696,22 @@ def test_answers_that_are_lost(name: str) -> None:
     release(world)
     world.run_for(30.0)
     assert open_ports(router) == []
+
+
+def test_set_that_cannot_be_given_back() -> None:
+    """8.3: who waits for the deletion of what may be there is told why it is refused."""
+    world = World()
+    want(world)
+    world.run_for(4.0)
+    request = world.new_maps()[-1]
+    release(world, PORTS[3:])
+    world.receive(world.error(request, ResultCode.ADDRESS_MISMATCH))
+    reset(world)
+    world.keeper.renew_all(now=world.now)
+    world.pump()
+    deletion = next(it for it in world.new_maps() if it.lifetime == 0)
+    world.new_events(LeaseRefused)
+    world.receive(world.error(deletion, ResultCode.ADDRESS_MISMATCH))
+    waiting = [key_of(port) for port in PORTS[:3]]
+    assert [world.state(key) for key in waiting] == [LeaseState.REFUSED] * 3
+    assert [refused.key for refused in world.new_events(LeaseRefused)] == waiting

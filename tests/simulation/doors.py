@@ -178,14 +178,15 @@ class Doors:
 
     # 1: what is wanted is open, soon after all is well.
 
-    def _wanted(self) -> set[Inside]:
+    def _wanted(self) -> dict[Inside, None]:
         """Return what must be open."""
         known = self.world.network.addresses
         addresses = known.get(4), known.get(6)
-        wanted: set[Inside] = set()
+        wanted: dict[Inside, None] = {}
         for _, intent in self.world.intents:
             if intent.want and intent.acts == 0:
-                wanted.update(self._insides_of(intent.forward, addresses))
+                insides = self._insides_of(intent.forward, addresses)
+                wanted.update(dict.fromkeys(insides))
         return wanted
 
     def _insides_of(self, forward: Forward, addresses: _Addresses) -> list[Inside]:
@@ -209,9 +210,7 @@ class Doors:
             for inside in wanted
             if inside not in there
         }
-        for inside, since in self._missing.items() | missing.items():
-            if inside not in wanted:
-                continue
+        for inside, since in list(missing.items()):
             if now - self.bounds.well_since(since) > self.bounds.to_open(inside):
                 if self._is_held(home, inside):
                     missing[inside] = now

@@ -195,6 +195,10 @@ class Answers:
             lease.deleted(now=now)
             return
         lease.deletion_refused(refusal)
+        for waiting in [lease, *lease.followers]:
+            if waiting.wanted:
+                waiting.refusal = refusal
+                self._tell(LeaseRefused(waiting.key, refusal))
         self._tell(LeaseKept(lease.key))
         if answer.result_code == ResultCode.NOT_AUTHORIZED:
             self._leases.limit_pinholes()

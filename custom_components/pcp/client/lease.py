@@ -315,6 +315,7 @@ class Lease(LeaseFacts):
         assert leader is not None
         leader.followers.remove(self)
         self.leader = None
+        self.refusal = None
         may_last = leader.open_until
         if self.grant is not None:
             self._granted_until = self.grant.expires_at
