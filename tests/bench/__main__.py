@@ -15,6 +15,7 @@ from . import (
     importing,
     memory,
     quiet_hour,
+    readme,
     recovery,
     report,
     scale,
@@ -68,6 +69,8 @@ def main() -> int:
     sys.stdout.write(f"{run.machine}\n")
     if arguments.write:
         report.write(run)
+        if not readme.write(run):
+            sys.stdout.write("README.md stays: that takes a whole run\n")
     return 0 if not run.failed and all(it.kept for it in run.results) else 1
 
 
