@@ -79,11 +79,12 @@ def _recoveries(network: Network, *, quick: bool) -> Iterable[Result]:
 
 
 def _clients(network: Network, run: Run) -> Iterable[Result]:
-    rounds, reboots = (5, 1) if run.quick else (12, 3)
+    rounds, reboots = (3, 1) if run.quick else (12, 3)
     run.times = clients.measure(network, rounds=rounds, reboots=reboots)
     for it in run.times:
         shown = ", ".join(f"{act} {it.median(act) * 1e3:.2f}" for act in it.seconds)
-        sys.stdout.write(f"       clients    {it.name}: {shown} ms\n")
+        told = f"{it.name}: {shown} ms; after a reboot {it.recovered or '-'}"
+        sys.stdout.write(f"       clients    {told}\n")
     return ()
 
 

@@ -56,6 +56,17 @@ class Times:
         """Return the median in seconds."""
         return statistics.median(self.seconds[act])
 
+    @property
+    def recovered(self) -> str:
+        """Tell in how many reboots the mapping was there again, and when."""
+        if self.name == NOTHING:
+            return ""
+        back = [seconds for seconds in self.recoveries if seconds is not None]
+        if not back:
+            return f"not in {len(self.recoveries)} reboots"
+        shown = ", ".join(f"{seconds:.1f}" for seconds in back)
+        return f"in {len(back)} of {len(self.recoveries)}, by itself: {shown} s"
+
 
 def _natpmpc(act: str, number: int) -> list[str]:
     port = str(number)

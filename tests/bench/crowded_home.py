@@ -147,6 +147,7 @@ class Home:
 async def set_up_times(home: Home) -> None:
     """Set up entries of several sizes, ours and the idle one in turns."""
     address = home.addresses[0]
+    cases = home.measured["cases"] = {}
     for size, rounds in SIZES.items():
         entries = {
             domain: await home.add(domain, address, size) for domain in (OURS, IDLE)
@@ -158,7 +159,7 @@ async def set_up_times(home: Home) -> None:
             for _ in range(rounds):
                 for domain, entry in entries.items():
                     seconds[domain].append(await home.set_up_again(entry))
-            home.measured[f"{size} {state}"] = seconds
+            cases[f"{size} {state}"] = seconds
         for entry in entries.values():
             await home.hass.config_entries.async_remove(entry.entry_id)
             await home.quiet()

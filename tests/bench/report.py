@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .clients import ACTS, BARE, NOTHING, RECOVERY_WAIT, Times
+from .clients import ACTS, BARE, RECOVERY_WAIT, Times
 from .plot import bars
 from .result import Result
 from .run import Run
@@ -153,17 +153,7 @@ def _client_row(it: Times, times: list[Times]) -> str:
         f"{it.median(act) * 1e3:.3g} ({it.median(act) / bare.median(act):.2g}×)"
         for act in ACTS
     )
-    return f"| {it.name}: {it.note} | {cells} | {_recovery(it)} |\n"
-
-
-def _recovery(it: Times) -> str:
-    if it.name == NOTHING:
-        return ""
-    back = [seconds for seconds in it.recoveries if seconds is not None]
-    if not back:
-        return f"not in {len(it.recoveries)} reboots"
-    shown = ", ".join(f"{seconds:.1f}" for seconds in back)
-    return f"in {len(back)} of {len(it.recoveries)}, by itself: {shown} s"
+    return f"| {it.name}: {it.note} | {cells} | {it.recovered} |\n"
 
 
 def _crowd_table(crowds: list[Crowd]) -> Iterator[str]:
