@@ -32,6 +32,7 @@ from .const import CONF_MANUFACTURER, CONF_MODEL, CONF_UDN, DOMAIN, SUBENTRY_FOR
 from .coordinator import PcpConfigEntry
 from .forward_flow import ForwardSubentryFlow
 from .gateway import described, gateway_host, gateway_name
+from .markdown import as_it_is
 from .options_flow import PcpOptionsFlow
 from .router import Router, RouterError, async_find_router, default_title
 
@@ -127,7 +128,7 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
             )
         return self.async_show_form(
             step_id="discovery_confirm",
-            description_placeholders={"name": self._shown},
+            description_placeholders={"name": as_it_is(self._shown)},
         )
 
     async def async_step_reconfigure(
@@ -149,7 +150,7 @@ class PcpConfigFlow(ConfigFlow, domain=DOMAIN):
                 await self._async_user_schema(), user_input or entry.data
             ),
             errors=errors,
-            description_placeholders={"name": entry.title},
+            description_placeholders={"name": as_it_is(entry.title)},
         )
 
     @override

@@ -43,6 +43,7 @@ from .forward import (
     IPVersion,
 )
 from .listening import async_listens
+from .markdown import as_it_is
 from .proposals import HOME_ASSISTANT, dangers, services
 from .views import ForwardView
 
@@ -114,7 +115,7 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             return self.async_abort(reason="config_entry_not_loaded")
         subentry = None if step_id == "user" else self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
-        placeholders: dict[str, str] = {"router": entry.title}
+        placeholders: dict[str, str] = {"router": as_it_is(entry.title)}
         values = user_input
         if user_input is not None:
             self._input = user_input
@@ -284,7 +285,7 @@ def _internal_address(view: ForwardView | None) -> str | None:
 
 def _addresses(forward: Forward, view: ForwardView | None) -> dict[str, str]:
     return {
-        "name": forward.name,
+        "name": as_it_is(forward.name),
         "external_address": (view.endpoint if view else None) or "",
         "internal_port": str(forward.internal_port),
         "internal_address": _internal_address(view) or "",

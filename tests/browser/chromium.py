@@ -1,8 +1,11 @@
 """The Chromium of this machine, driven by Playwright."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+import shlex
 import shutil
+import tempfile
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -29,14 +32,28 @@ def find() -> str | None:
 
 
 @contextmanager
-def run() -> Iterator[Browser]:
-    """Start Chromium without a screen; end it with the context."""
+def run(network_prefix: Sequence[str] = ()) -> Iterator[Browser]:
+    """Start Chromium without a screen; end it with the context.
+
+    `network_prefix` is put before the command, as `["ip", "netns", "exec", NAME]`.
+    """
     path = find()
     if path is None:
         raise FileNotFoundError("no Chromium: apt-get install chromium fonts-noto-core")
-    with sync_playwright() as playwright:
+    with ExitStack() as stack:
+        if network_prefix:
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="chromium-")
+            )
+            path = _wrapped(Path(folder, "chromium"), [*network_prefix, path])
+        playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        stack.callback(browser.close)
+        yield browser
+
+
+def _wrapped(script: Path, command: Sequence[str]) -> str:
+    """Make a program that runs the command: Playwright starts a program alone."""
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    script.chmod(0o700)
+    return str(script)

@@ -8,17 +8,18 @@ import pytest
 import pytest_socket
 
 from tests.demo import Demo, Places
-from tests.real_ha.process import PYTHON, ROOT
+from tests.real_ha.log import faults
+from tests.real_ha.process import PYTHON
 
-from . import chromium, frontend
+from . import chromium, frontend, second_router as routers
+from .looking import SIZES, Look
+from .second_router import SecondRouter
 
 HERE = Path(__file__).parent
-SCREENSHOTS = ROOT / ".local" / "screenshots"
 # Two processors of a busy machine.
-SECONDS_FOR_A_TEST = 300
-MILLISECONDS_FOR_A_STEP = 30_000
+SECONDS_FOR_A_TEST = 600
 
-expect.set_options(timeout=MILLISECONDS_FOR_A_STEP)
+expect.set_options(timeout=frontend.MILLISECONDS_FOR_A_STEP)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -102,36 +103,48 @@ def session(browser: Browser, demo: Demo) -> StorageState:
         return context.storage_state()
 
 
+@pytest.fixture(params=SIZES)
+def size(request: pytest.FixtureRequest) -> str:
+    """The size of the screen, by its name."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def context(browser: Browser, session: StorageState) -> Iterator[BrowserContext]:
+def context(
+    browser: Browser, session: StorageState, size: str
+) -> Iterator[BrowserContext]:
     """A browser that is logged in."""
-    with browser.new_context(
-        storage_state=session, viewport={"width": 1280, "height": 900}
-    ) as context:
-        context.set_default_timeout(MILLISECONDS_FOR_A_STEP)
+    with frontend.context(browser, size, session) as context:
         yield context
 
 
 @pytest.fixture
-def page(
-    context: BrowserContext, demo: Demo, request: pytest.FixtureRequest
-) -> Iterator[Page]:
-    """A page on the demo's dashboard.
+def look(
+    context: BrowserContext, demo: Demo, size: str, request: pytest.FixtureRequest
+) -> Iterator[Look]:
+    """An empty page, looked at.
 
-    At the end its picture is kept, and no error may have named the integration: not
-    in the browser's console, not in Home Assistant's log.
+    At the end a picture is kept, and there may be no error in the browser's console
+    that is not Home Assistant's own, and none of ours in its log.
     """
-    page = context.new_page()
-    errors = frontend.collect_errors(page)
     log_before = len(demo.home_assistant.log())
-    page.goto(demo.dashboard_url)
-    yield page
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png")
-    # Home Assistant looks for pictures of brands on the Internet.
-    errors = [error for error in errors if "/api/brands/" not in error]
-    assert not [error for error in errors if "pcp" in error.lower()]
-    new_log = demo.home_assistant.log()[log_before:]
-    assert not [
-        line for line in new_log.splitlines() if " ERROR " in line and "pcp" in line
-    ]
+    look = Look(page=context.new_page(), size=size)
+    yield look
+    look.at(request.node.originalname.removeprefix("test_"))
+    assert not look.our_errors()
+    assert not faults(demo.home_assistant.log()[log_before:])
+
+
+@pytest.fixture
+def page(look: Look, demo: Demo) -> Page:
+    """A page on the demo's dashboard."""
+    look.page.goto(demo.dashboard_url)
+    return look.page
+
+
+@pytest.fixture
+def second_router(demo: Demo) -> Iterator[SecondRouter]:
+    """Another simulated router; its entry is removed at the end."""
+    with routers.run(demo) as router:
+        yield router

@@ -3,20 +3,50 @@
 Playwright's locators look into open shadow roots, so that roles and texts are enough.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 import json
 import re
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Locator, Page
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    StorageState,
+    expect,
+)
 
 from tests.demo import Demo, dashboard
 from tests.real_ha.process import INTEGRATION
 
+from .looking import SIZES
 
-def words(key: str) -> str:
-    """Return what the integration says in English; parts of the key end in dots."""
-    texts = _translations()
+# A net against hangs: two processors of a busy machine.
+MILLISECONDS_FOR_A_STEP = 60_000
+
+
+@contextmanager
+def context(
+    browser: Browser, size: str, session: StorageState | None = None
+) -> Iterator[BrowserContext]:
+    """Open a browser of a size, with what an earlier one has kept."""
+    is_phone = size == "phone"
+    with browser.new_context(
+        storage_state=session,
+        viewport=SIZES[size],
+        is_mobile=is_phone,
+        has_touch=is_phone,
+    ) as context:
+        context.set_default_timeout(MILLISECONDS_FOR_A_STEP)
+        yield context
+
+
+def words(key: str, language: str = "en") -> str:
+    """Return what the integration says; parts of the key end in dots."""
+    texts = _translations(language)
     for part in key.split("."):
         texts = texts[part]
     assert isinstance(texts, str)
@@ -24,8 +54,9 @@ def words(key: str) -> str:
 
 
 @cache
-def _translations() -> Any:
-    return json.loads((INTEGRATION / "translations" / "en.json").read_text())
+def _translations(language: str) -> Any:
+    file = INTEGRATION / "translations" / f"{language}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def log_in(page: Page, demo: Demo) -> None:
@@ -35,19 +66,6 @@ def log_in(page: Page, demo: Demo) -> None:
     page.locator("input[name=password]").fill(demo.home_assistant.password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"**/{dashboard.URL_PATH}/**")
-
-
-def collect_errors(page: Page) -> list[str]:
-    """Return a list that gets every error of the page from now on."""
-    errors: list[str] = []
-
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            errors.append(f"{message.text} {message.location}")
-
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return errors
 
 
 def section(page: Page, heading: str) -> Locator:
@@ -86,11 +104,66 @@ def name_router(page: Page, value: str) -> None:
     page.get_by_text("Add custom item", exact=True).click()
 
 
-def open_forward_dialog(page: Page, demo: Demo) -> None:
-    """Open the dialog that adds a forward."""
+def go_to_integration(page: Page, demo: Demo) -> None:
+    """Go to the page of the integration, with its routers and their forwards."""
     page.goto(f"{demo.home_assistant.url}/config/integrations/integration/pcp")
+    page.locator("ha-config-entry-row").first.wait_for()
+
+
+def go_to_device(page: Page, demo: Demo, name: str) -> None:
+    """Go to the page of a device."""
+    (device_id,) = (
+        device["id"]
+        for device in demo.api.device_registry()
+        if name in (device["name"], device["name_by_user"])
+    )
+    page.goto(f"{demo.home_assistant.url}/config/devices/device/{device_id}")
+    page.locator("ha-device-entities-card").first.wait_for()
+
+
+def router_row(page: Page, address: str) -> Locator:
+    """Return the row of a router on the page of the integration."""
+    return page.locator("ha-config-entry-row").filter(has=page.get_by_text(address))
+
+
+def forward_row(page: Page, name: str) -> Locator:
+    """Return the row of a forward on the page of the integration."""
+    title = page.get_by_text(name, exact=True)
+    return page.locator("ha-config-sub-entry-row").filter(has=title)
+
+
+def press_switch(page: Page) -> None:
+    """Press the switch on a device's page."""
+    # The input with the role lies below what is drawn of it.
+    page.locator("ha-device-entities-card ha-switch").first.click()
+
+
+def wait_for_status(page: Page, status: str) -> None:
+    """Wait until a forward's page shows a status."""
+    sensors = page.locator("ha-device-entities-card").filter(has_text="Status")
+    # Of a row, the state comes before the name.
+    expect(sensors).to_contain_text(re.compile(rf"\b{status}\s+Status"))
+
+
+def choose(row: Locator, item: str) -> None:
+    """Choose something in a row's menu."""
+    row.get_by_role("button", name="Menu").first.click()
+    row.get_by_role("menuitem", name=item, exact=True).first.click()
+
+
+def confirm(page: Page, button: str) -> None:
+    """Confirm what Home Assistant asks for certainty about."""
+    page.locator("dialog-box").get_by_role("button", name=button).click()
+
+
+def open_forward_dialog(page: Page, demo: Demo, address: str = "") -> None:
+    """Open the dialog that adds a forward; where there are several, to one router."""
+    go_to_integration(page, demo)
     add = words("config_subentries.forward.initiate_flow.user")
-    page.get_by_role("button", name=add).click()
+    if address:
+        choose(router_row(page, address), add)
+    else:
+        page.get_by_role("button", name=add).click()
     forward_field(page, "name").wait_for()
 
 
@@ -128,3 +201,23 @@ def _selector(page: Page, label: str) -> Locator:
 def _exactly(text: str) -> re.Pattern[str]:
     """A text that stands alone; required fields carry an asterisk."""
     return re.compile(rf"^\s*{re.escape(text)}\s*\*?\s*$")
+
+
+def discovered(page: Page) -> Locator:
+    """Return the card of a router that was found."""
+    name = page.get_by_text("Port Control Protocol (PCP)")
+    return page.locator("ha-config-flow-card").filter(has=name)
+
+
+def dialog(page: Page, key: str) -> None:
+    """Wait for the dialog whose title has a key."""
+    page.get_by_role("heading", name=words(key)).or_(
+        page.locator("ha-dialog-header, ha-dialog").get_by_text(words(key), exact=True)
+    ).first.wait_for()
+
+
+def choose_service(page: Page, label: str) -> None:
+    """Choose one of the services that the dialog of a forward proposes."""
+    key = "config_subentries.forward.step.user.data.service"
+    _selector(page, words(key)).click()
+    page.get_by_text(label, exact=True).click()

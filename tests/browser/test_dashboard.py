@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Browser, Page, expect
 import pytest
+import yaml
 
 from tests.demo import Demo
 from tests.demo.demo import GAME_SERVER, WEB_PAGE
 from tests.lab.waiting import wait_until
+from tests.real_ha.process import ROOT
 
 from . import frontend
 
@@ -42,6 +44,8 @@ def test_what_it_tells(page: Page, demo: Demo) -> None:
     router = frontend.section(page, "Router")
     expect(frontend.tile(router, "Router")).to_contain_text("Connected")
     expect(frontend.tile(router, "Protocol")).to_contain_text("PCP")
+    history = frontend.section(page, "When it was open")
+    expect(history.locator("state-history-chart-timeline")).to_be_visible()
     assert demo.web_page_from_outside()
     assert demo.game_server_from_outside() == (None, None)
 
@@ -85,3 +89,34 @@ def test_reboot(page: Page, demo: Demo) -> None:
     expect(frontend.tile(frontend.section(page, WEB_PAGE), "Status")).to_contain_text(
         "Open"
     )
+
+
+def test_dashboard_of_the_documentation(page: Page, demo: Demo) -> None:
+    """The example can be pasted: every card is drawn, with the history of the door."""
+    text = (ROOT / "docs" / "automations.md").read_text(encoding="utf-8")
+    example = text.partition("## A dashboard")[2].partition("```yaml")[2]
+    example = example.partition("```")[0].replace(".minecraft", ".example_game_server")
+    router, _, key = demo.router_entity("reachable").partition(".")[2].rpartition("_")
+    assert key == "reachable"
+    example = example.replace(".router_", f".{router}_")
+    if "from-docs" not in dashboards(demo):
+        demo.api.command(
+            "lovelace/dashboards/create",
+            url_path="from-docs",
+            title="From docs",
+            require_admin=False,
+            show_in_sidebar=False,
+        )
+    demo.api.save_dashboard({"views": [yaml.safe_load(example)]}, url_path="from-docs")
+    page.goto(f"{demo.home_assistant.url}/from-docs")
+    graph = page.locator("hui-history-graph-card")
+    expect(graph).to_contain_text("When it was open")
+    expect(graph.locator("state-history-chart-timeline")).to_be_visible()
+    expect(page.locator("hui-logbook-card")).to_be_visible()
+    expect(frontend.section(page, "Minecraft")).to_be_visible()
+    expect(page.locator("hui-error-card, hui-warning")).to_have_count(0)
+
+
+def dashboards(demo: Demo) -> list[str]:
+    """Return the paths of all dashboards."""
+    return [each["url_path"] for each in demo.api.command("lovelace/dashboards/list")]

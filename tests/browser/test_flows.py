@@ -2,49 +2,17 @@
 
 from collections.abc import Iterator
 import socket
-import subprocess
-import sys
 
 from playwright.sync_api import Page, expect
 import pytest
 
-from tests.demo import Demo, Places
+from tests.demo import Demo
 from tests.demo.demo import WEB_PAGE
 from tests.demo.knock import knock_web
-from tests.demo.places import PCP_PORT, is_free
-from tests.lab.waiting import wait_until
-from tests.real_ha.process import ROOT, free_port
+from tests.real_ha.process import free_port
 
 from . import frontend
-
-
-@pytest.fixture
-def second_router(demo: Demo) -> Iterator[Places]:
-    """Another simulated router; its entry is removed at the end."""
-    places = Places.free()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.simulated_router"),
-            *("--address", places.router_address),
-            *("--external", places.external_address),
-        ],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(
-            lambda: not is_free(places.router_address, PCP_PORT, socket.SOCK_DGRAM),
-            "the second router",
-            timeout=30,
-        )
-        yield places
-        for entry in demo.api.entries("pcp"):
-            if places.router_address in entry["title"]:
-                demo.api.delete_entry(entry["entry_id"])
-    finally:
-        process.terminate()
-        process.wait()
+from .second_router import SecondRouter
 
 
 @pytest.fixture
@@ -57,7 +25,7 @@ def forwards_kept(demo: Demo) -> Iterator[None]:
             demo.api.delete_subentry(demo.entry_id, subentry["subentry_id"])
 
 
-def test_add_a_router(page: Page, demo: Demo, second_router: Places) -> None:
+def test_add_a_router(page: Page, demo: Demo, second_router: SecondRouter) -> None:
     """A wrong address is explained; the right one adds the router and opens nothing."""
     page.goto(f"{demo.home_assistant.url}/config/integrations/dashboard")
     page.get_by_role("button", name="Add integration").click()
@@ -69,15 +37,12 @@ def test_add_a_router(page: Page, demo: Demo, second_router: Places) -> None:
     frontend.submit(page)
     not_supported = frontend.words("config.error.not_supported")
     expect(frontend.error(page)).to_contain_text(not_supported)
-    frontend.name_router(page, second_router.router_address)
+    frontend.name_router(page, second_router.address)
     frontend.submit(page)
     # It offers to add the first forward.
     expect(frontend.forward_field(page, "name")).to_be_visible()
-    (entry,) = [
-        entry
-        for entry in demo.api.entries("pcp")
-        if second_router.router_address in entry["title"]
-    ]
+    entry = second_router.entry()
+    assert entry is not None
     assert entry["state"] == "loaded"
     assert demo.api.subentries(entry["entry_id"]) == []
 

@@ -1,4 +1,4 @@
-"""The demo's dashboard: every forward with its switch, and the router."""
+"""The demo's dashboard: every forward with its switch, the router, the history."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,16 +25,28 @@ class Example:
 
 
 def build(
-    entry_id: str, examples: Sequence[Example], entity_of: EntityOf, *, hint: str
+    entry_id: str,
+    examples: Sequence[Example],
+    entity_of: EntityOf,
+    *,
+    hint: str,
+    hours: float,
 ) -> dict[str, Any]:
-    """Return a dashboard; `hint` is Markdown above everything, or empty."""
+    """Return a dashboard; `hint` is Markdown above everything, or empty.
+
+    `hours` are those of the history.
+    """
     sections = [_forward(example, entity_of) for example in examples]
     view: dict[str, Any] = {
         "type": "sections",
         "title": TITLE,
         "path": "ports",
         "max_columns": 3,
-        "sections": [*sections, _router(entry_id, entity_of)],
+        "sections": [
+            *sections,
+            _router(entry_id, entity_of),
+            _history(examples, entity_of, hours),
+        ],
     }
     if hint:
         card = {"type": "markdown", "text_only": True, "content": hint}
@@ -94,6 +106,22 @@ def _router(entry_id: str, entity_of: EntityOf) -> Card:
         _tile(entity("double_nat"), "Double NAT"),
         _tile(entity("renew"), "Ask again") | {"hide_state": True},
         _tile_when_known(entity("router"), "Last event"),
+    )
+
+
+def _history(examples: Sequence[Example], entity_of: EntityOf, hours: float) -> Card:
+    entities = [
+        {"entity": entity_of(example.forward_id, "status"), "name": example.heading}
+        for example in examples
+    ]
+    return _section(
+        {"type": "heading", "heading": "When it was open", "icon": "mdi:history"},
+        {
+            "type": "history-graph",
+            "hours_to_show": hours,
+            "entities": entities,
+            "grid_options": WIDE,
+        },
     )
 
 

@@ -34,6 +34,8 @@ class Demo:
     debug: bool = False
     hints: bool = True
     """Whether the dashboard tells what to try."""
+    history_hours: float = 1
+    """What the dashboard shows of the past."""
     home_assistant: RealHomeAssistant = field(init=False)
     _router: subprocess.Popen[bytes] | None = field(init=False, default=None)
     _examples: subprocess.Popen[bytes] | None = field(init=False, default=None)
@@ -190,6 +192,7 @@ class Demo:
             examples,
             lambda owner, key: entity_ids[f"{owner}_{key}"],
             hint=self._hint() if self.hints else "",
+            hours=self.history_hours,
         )
         self.api.command(
             "lovelace/dashboards/create",

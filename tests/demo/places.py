@@ -9,6 +9,12 @@ from typing import Self
 from tests.real_ha.process import free_port
 
 PCP_PORT = 5351
+# Of demos that choose for themselves: below the ports that a system gives away.
+FIRST_PORT = 20000
+# UDP, on the router's address: taken by who is going to use that address.
+RESERVATION_PORT = 5399
+
+_reservations: list[socket.socket] = []
 
 
 class PlaceTakenError(Exception):
@@ -36,19 +42,35 @@ class Places:
 
     @classmethod
     def free(cls) -> Self:
-        """Places that no other demo uses, nor the one for people."""
-        number = next(
-            number
-            for number in range(1, 255)
-            if is_free(f"127.0.78.{number}", PCP_PORT, socket.SOCK_DGRAM)
-        )
-        return cls(
-            home_assistant_port=free_port(),
-            router_address=f"127.0.78.{number}",
-            external_address=f"127.0.100.{number}",
-            web_port=free_port(),
-            game_port=free_port(),
-        )
+        """Places that no other demo uses, nor the one for people.
+
+        They are kept for this process until it ends, so that two that begin at the
+        same moment do not choose the same ones.
+        """
+        for number in range(1, 255):
+            first = FIRST_PORT + 10 * number
+            places = cls(
+                home_assistant_port=first,
+                router_address=f"127.0.78.{number}",
+                external_address=f"127.0.100.{number}",
+                web_port=first + 1,
+                game_port=first + 2,
+            )
+            if places._reserve():
+                return places
+        raise PlaceTakenError("no places for another demo are left")
+
+    def _reserve(self) -> bool:
+        """Keep them for this process; tell whether nobody had them."""
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind((self.router_address, RESERVATION_PORT))
+            self.check()
+        except OSError, PlaceTakenError:
+            mark.close()
+            return False
+        _reservations.append(mark)
+        return True
 
     def remembered(self, file: Path) -> Self:
         """These places, with the examples' ports as they were at the first start.

@@ -15,6 +15,7 @@ import pytest
 
 from tests.real_ha import ApiError, HomeAssistantApi, RealHomeAssistant
 from tests.real_ha.client import FlowKind, Json
+from tests.real_ha.log import faults
 from tests.real_ha.process import INTEGRATION
 
 from . import traffic, wall_clock
@@ -35,11 +36,6 @@ _QUICKER = {
     "CHECK_INTERVAL": f"{QUICK_CHECK}",
     "LOOK_AROUND": f"timedelta(seconds={QUICK_LOOK})",
 }
-
-# A line of the log that begins with a time begins a record.
-_RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
-# What Home Assistant says of libraries that the machine lacks.
-_FOREIGN = re.compile(r"\[(haffmpeg|homeassistant\.components\.camera)\.")
 
 
 def quick_integration(folder: Path) -> Path:
@@ -160,14 +156,8 @@ class Home:
 
     def check_log(self) -> None:
         """Fail when the log has a stack trace, or an error of the integration."""
-        faults = [
-            record
-            for record in _RECORD.split(self.log())
-            if "Traceback" in record or "[custom_components.pcp" in record
-            if " ERROR " in record or "Traceback" in record
-            if not _FOREIGN.search(record)
-        ]
-        assert not faults, "\n".join(faults)[:6000]
+        found = faults(self.log())
+        assert not found, "\n".join(found)[:6000]
 
     # The router
 

@@ -2,7 +2,7 @@
 
 A script, run by the interpreter that is going to run Home Assistant, so that its own
 code writes its own storage. Prints a long-lived access token; in a folder that has a
-user it only sets where the web server listens, and prints nothing.
+user, or with --nobody, it only sets where the web server listens, and prints nothing.
 """
 
 import argparse
@@ -51,7 +51,7 @@ async def main(arguments: argparse.Namespace) -> str:
 
     await save_http(hass, arguments.host, arguments.port)
     token = ""
-    if not await hass.auth.async_get_users():
+    if not arguments.nobody and not await hass.auth.async_get_users():
         user = await add_owner(hass.auth, arguments.user, arguments.password)
         token = await make_token(hass.auth, user)
         await save_person(hass, user)
@@ -132,6 +132,7 @@ if __name__ == "__main__":
     parser.add_argument("config")
     parser.add_argument("--user", required=True)
     parser.add_argument("--password", required=True)
+    parser.add_argument("--nobody", action="store_true")
     parser.add_argument("--host")
     parser.add_argument("--port", type=int, required=True)
     sys.stdout.write(

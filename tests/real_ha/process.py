@@ -87,6 +87,8 @@ class RealHomeAssistant:
     through a Unix socket. Without it, it listens on 127.0.0.1 alone.
     `configuration` is YAML that is added to configuration.yaml. With None for
     `integration` there is none until somebody installs it.
+    Without `is_onboarded` nobody has opened it yet: there is no user, hence no token
+    until `take_token`.
     As a context manager: prepared, started and up; stopped at the end.
     """
 
@@ -104,6 +106,7 @@ class RealHomeAssistant:
         password: str = "demo",
         time_zone: str = "UTC",
         debug: bool = False,
+        is_onboarded: bool = True,
     ) -> None:
         self.config_dir = config_dir
         self.port = port
@@ -113,6 +116,7 @@ class RealHomeAssistant:
         self._network_prefix = tuple(network_prefix)
         self._environment = dict(environment or {})
         self._integration = integration
+        self._is_onboarded = is_onboarded
         self._configuration = CONFIGURATION.format(
             time_zone=time_zone, level="debug" if debug else "info"
         )
@@ -135,10 +139,13 @@ class RealHomeAssistant:
     @property
     def api(self) -> HomeAssistantApi:
         """A client for it, with the owner's token. Needs `prepare` before."""
-        if self._token is None:
-            raise RuntimeError("prepare() comes first")
+        if not self._token:
+            raise RuntimeError("prepare() comes first, or take_token()")
+        return self._api(self._token)
+
+    def _api(self, token: str) -> HomeAssistantApi:
         return HomeAssistantApi(
-            self._token,
+            token,
             port=self.port,
             unix_socket=self._socket_dir and self._socket_dir / "http",
         )
@@ -179,11 +186,15 @@ class RealHomeAssistant:
         file = self.config_dir / "access.json"
         access: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
         if access | wanted != access:
-            token = self._run_first_start(host) or access["token"]
+            token = self._run_first_start(host) or access.get("token", "")
             access = wanted | {"token": token}
             file.write_text(json.dumps(access))
         self._token = str(access["token"])
         return self._token
+
+    def take_token(self, token: str) -> None:
+        """Use the access token of somebody who has logged in."""
+        self._token = token
 
     def _link_integration(self) -> None:
         if self._integration is None:
@@ -200,6 +211,8 @@ class RealHomeAssistant:
         command += ["--port", str(self.port)]
         if host:
             command += ["--host", host]
+        if not self._is_onboarded:
+            command += ["--nobody"]
         return subprocess.run(
             command,
             check=True,
@@ -248,6 +261,8 @@ class RealHomeAssistant:
                     f"Home Assistant ended with {self.exit_code}:\n{self.log()[-3000:]}"
                 )
             try:
+                if not self._token:
+                    return bool(self._api("").get("onboarding"))
                 state: str = self.api.get("config")["state"]
             except ApiError, OSError, aiohttp.ClientError:
                 return False

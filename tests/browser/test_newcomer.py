@@ -1,0 +1,92 @@
+"""The first five minutes, from an empty Home Assistant to an open door."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+import pytest
+
+from tests.lab import requirements
+from tests.lab.network import EXTERNAL_ADDRESS, Network
+from tests.real_ha.log import faults
+
+from . import chromium, frontend
+from .counting import count
+from .looking import Look
+from .newcomer import PORT, Newcomer, onboard
+
+MOST_CLICKS = 6
+MOST_TYPED_FIELDS = 2
+OUTSIDE = f"{EXTERNAL_ADDRESS}:{PORT}"
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    """The lab's network."""
+    if missing := requirements.missing():
+        pytest.skip(f"the lab needs {', '.join(missing)}")
+    with Network() as network:
+        yield network
+
+
+@pytest.fixture
+def newcomer(network: Network, tmp_path: Path) -> Iterator[Newcomer]:
+    """A Home Assistant that nobody has opened yet."""
+    newcomer = Newcomer(network, tmp_path / "config")
+    newcomer.router.reset()
+    with newcomer.home_assistant:
+        yield newcomer
+
+
+@pytest.fixture
+def browser_in_lan(browser_requirements: None, network: Network) -> Iterator[Browser]:
+    """A Chromium in the namespace of Home Assistant."""
+    prefix = ("ip", "netns", "exec", network.namespace("lan"))
+    with chromium.run(prefix) as browser:
+        yield browser
+
+
+def test_first_five_minutes(
+    browser_in_lan: Browser, newcomer: Newcomer, size: str
+) -> None:
+    """Onboarding; the router is found by SSDP and a probe; a service is open at once.
+
+    Real: the gateway's announcement, the probe, the door, and who comes in by it.
+    """
+    with frontend.context(browser_in_lan, size) as context:
+        counted = count(context)
+        page = context.new_page()
+        newcomer.home_assistant.take_token(onboard(page, newcomer.url))
+        look = Look(page=page, size=size)
+        look.at("newcomer-1-home")
+
+        page.goto(f"{newcomer.url}/config/integrations/dashboard")
+        card = frontend.discovered(page)
+        expect(card.get_by_role("button", name="Add")).to_be_visible()
+        look.at("newcomer-2-discovered")
+        assert newcomer.page_from_outside(PORT) is None
+
+        counted.begin()
+        card.get_by_role("button", name="Add").click()
+        frontend.dialog(page, "config.step.discovery_confirm.title")
+        look.at("newcomer-3-confirm")
+        frontend.submit(page)
+
+        frontend.dialog(page, "config_subentries.forward.step.user.title")
+        look.at("newcomer-4-first-forward")
+        frontend.choose_service(page, f"Home Assistant (TCP {PORT})")
+        look.at("newcomer-5-service")
+        frontend.submit(page)
+
+        frontend.dialog(page, "config_subentries.forward.step.dangerous.title")
+        look.at("newcomer-6-are-you-sure")
+        assert newcomer.page_from_outside(PORT) is None
+        frontend.submit(page)
+
+        expect(page.get_by_text(OUTSIDE)).to_be_visible()
+        assert b"200 OK" in (newcomer.page_from_outside(PORT) or b"")
+        assert counted.clicks <= MOST_CLICKS
+        assert counted.typed_fields <= MOST_TYPED_FIELDS
+        look.at("newcomer-7-open")
+        assert not look.our_errors()
+    assert not faults(newcomer.home_assistant.log())
