@@ -15,7 +15,7 @@ from .looking import SIZES, drawn
 from .newcomer import Newcomer, onboard
 
 IMAGES = ROOT / "docs" / "images"
-DASHBOARD: ViewportSize = {"width": 1260, "height": 640}
+DASHBOARD: ViewportSize = {"width": 1260, "height": 560}
 # An address for documentation (RFC 5737): the picture shall not look like loopback.
 EXTERNAL_ADDRESS = "203.0.113.5"
 # Of the game server, for the history to have something to show.
@@ -58,6 +58,8 @@ def take_dashboards(config_dir: Path) -> None:
         page.wait_for_timeout(MILLISECONDS_OPEN)
         frontend.toggle(game).click()
         page.wait_for_timeout(MILLISECONDS_OPEN)
+        # The history is drawn up to now.
+        page.reload()
         take_dashboard(page, "dashboard")
         frontend.tile(game, "Open for two hours").click()
         phone = browser.new_context(
@@ -73,6 +75,7 @@ def take_dashboard(page: Page, name: str) -> None:
     """Take the dashboard once everything is drawn."""
     web = frontend.section(page, "Example web page")
     frontend.tile(web, "From outside").get_by_text(EXTERNAL_ADDRESS).wait_for()
+    page.locator("state-history-chart-timeline").first.wait_for()
     take(page, name)
 
 

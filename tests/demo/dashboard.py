@@ -122,7 +122,7 @@ def _history(examples: Sequence[Example], entity_of: EntityOf, hours: float) -> 
             "entities": entities,
             "grid_options": WIDE,
         },
-    )
+    ) | {"column_span": 3}
 
 
 def _section(*cards: Card) -> Card:
