@@ -1,13 +1,13 @@
 """The Chromium of this machine, driven by Playwright."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 import shlex
 import shutil
 import tempfile
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -33,23 +33,30 @@ def find() -> str | None:
 
 @contextmanager
 def run(network_prefix: Sequence[str] = ()) -> Iterator[Browser]:
-    """Start Chromium without a screen; end it with the context.
+    """Start Chromium without a screen; end it with the context."""
+    with sync_playwright() as playwright, launch(playwright, network_prefix) as browser:
+        yield browser
+
+
+@contextmanager
+def launch(
+    playwright: Playwright, network_prefix: Sequence[str] = ()
+) -> Iterator[Browser]:
+    """Start one more: there is one Playwright at a time in a thread.
 
     `network_prefix` is put before the command, as `["ip", "netns", "exec", NAME]`.
     """
     path = find()
     if path is None:
         raise FileNotFoundError("no Chromium: apt-get install chromium fonts-noto-core")
-    with ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="chromium-") as folder:
         if network_prefix:
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="chromium-")
-            )
             path = _wrapped(Path(folder, "chromium"), [*network_prefix, path])
-        playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        stack.callback(browser.close)
-        yield browser
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def _wrapped(script: Path, command: Sequence[str]) -> str:

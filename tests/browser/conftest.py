@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 import pytest
 import pytest_socket
 
@@ -88,9 +96,16 @@ def _real_sockets() -> None:
 
 
 @pytest.fixture(scope="package")
-def browser(browser_requirements: None) -> Iterator[Browser]:
+def playwright(browser_requirements: None) -> Iterator[Playwright]:
+    """What drives all browsers."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """One Chromium."""
-    with chromium.run() as browser:
+    with chromium.launch(playwright) as browser:
         yield browser
 
 

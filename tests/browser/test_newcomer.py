@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Playwright, expect
 import pytest
 
 from tests.lab import requirements
@@ -39,10 +39,9 @@ def newcomer(network: Network, tmp_path: Path) -> Iterator[Newcomer]:
 
 
 @pytest.fixture
-def browser_in_lan(browser_requirements: None, network: Network) -> Iterator[Browser]:
+def browser_in_lan(playwright: Playwright, newcomer: Newcomer) -> Iterator[Browser]:
     """A Chromium in the namespace of Home Assistant."""
-    prefix = ("ip", "netns", "exec", network.namespace("lan"))
-    with chromium.run(prefix) as browser:
+    with chromium.launch(playwright, newcomer.lan) as browser:
         yield browser
 
 
