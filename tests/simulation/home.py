@@ -89,6 +89,11 @@ class Hass:
             case "_load":
                 path = job.__self__.path  # type: ignore[attr-defined]
                 return self.disk.read(path.rpartition("/")[2])
+            case "_remove":
+                if self.is_alive:
+                    path = job.__self__.path  # type: ignore[attr-defined]
+                    self.disk.files.pop(path.rpartition("/")[2], None)
+                return None
             case _:
                 return job(*args)
 
