@@ -269,15 +269,8 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         self, update_callback: CALLBACK_TYPE, context: Any = None
     ) -> CALLBACK_TYPE:
         """Tell when a forward has changed, or without a context the router."""
-        forget = super().async_add_listener(update_callback, context)
-        updates = self._updates.setdefault(context, [])
-        updates.append(update_callback)
-
-        def remove() -> None:
-            updates.remove(update_callback)
-            forget()
-
-        return remove
+        # The base class would keep them, too, to know whether to poll.
+        return subscribe(self._updates.setdefault(context, []), update_callback)
 
     @callback
     @override
