@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Error,
     Locator,
     Page,
     StorageState,
@@ -104,9 +105,22 @@ def name_router(page: Page, value: str) -> None:
     page.get_by_text("Add custom item", exact=True).click()
 
 
+def go_to(page: Page, url: str) -> None:
+    """Go to an address, whatever the page is about to do.
+
+    A dialog that closes goes back in the browser's history, which may abort this.
+    """
+    try:
+        page.goto(url)
+    except Error as error:
+        if "ERR_ABORTED" not in error.message:
+            raise
+        page.goto(url)
+
+
 def go_to_integration(page: Page, demo: Demo) -> None:
     """Go to the page of the integration, with its routers and their forwards."""
-    page.goto(f"{demo.home_assistant.url}/config/integrations/integration/pcp")
+    go_to(page, f"{demo.home_assistant.url}/config/integrations/integration/pcp")
     page.locator("ha-config-entry-row").first.wait_for()
 
 
@@ -117,7 +131,7 @@ def go_to_device(page: Page, demo: Demo, name: str) -> None:
         for device in demo.api.device_registry()
         if name in (device["name"], device["name_by_user"])
     )
-    page.goto(f"{demo.home_assistant.url}/config/devices/device/{device_id}")
+    go_to(page, f"{demo.home_assistant.url}/config/devices/device/{device_id}")
     page.locator("ha-device-entities-card").first.wait_for()
 
 

@@ -85,7 +85,7 @@ def test_life_of_a_forward(look: Look, demo: Demo, second_router: SecondRouter) 
 
     # One that comes by itself is a repair, until it is over.
     router.tell("reboot")
-    page.goto(f"{demo.home_assistant.url}/config/repairs")
+    frontend.go_to(page, f"{demo.home_assistant.url}/config/repairs")
     title = f"The router refuses the forward {NAME}"
     repair = page.get_by_text(title)
     expect(repair).to_be_visible()
@@ -94,13 +94,12 @@ def test_life_of_a_forward(look: Look, demo: Demo, second_router: SecondRouter) 
     expect(page.get_by_text("independent port sharing")).to_be_visible()
     look.at("life-09-repair")
     assert not door(router, other_port)
-    page.keyboard.press("Escape")
     router.tell("personality rfc")
     frontend.go_to_device(page, demo, f"Router ({router.address})")
     look.at("life-10-router")
     page.get_by_role("button", name="Press").click()
     wait_until(lambda: door(router, other_port), "the door", timeout=PATIENCE)
-    page.goto(f"{demo.home_assistant.url}/config/repairs")
+    frontend.go_to(page, f"{demo.home_assistant.url}/config/repairs")
     expect(page.get_by_text("There are currently no repairs pending")).to_be_visible()
     look.at("life-11-no-repairs")
 
