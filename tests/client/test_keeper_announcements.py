@@ -13,6 +13,7 @@ from custom_components.pcp.client.codec import (
 )
 from custom_components.pcp.client.events import LeaseLost, ServerRestarted
 from custom_components.pcp.client.mapping import LeaseState
+from custom_components.pcp.client.timing import ANNOUNCE_WAIT
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started, started_nat_pmp
@@ -123,6 +124,22 @@ def test_second_restart_during_the_repetitions() -> None:
     world.run_for(3600.0)
     router.reboot(now=world.now)
     world.run_for(40.0)
+    router.reboot(now=world.now)
+    world.run_for(15.0)
+    assert len(router.mappings) == 5
+
+
+@pytest.mark.parametrize("gap", [1.5, 2.0, 2.5, 2.9, 4.0])
+@pytest.mark.parametrize("wait", [0.0, 0.3, 0.9])
+def test_second_restart_within_seconds(gap: float, wait: float) -> None:
+    """14.1.3: nor one whose epoch 8.5 would let pass, for a daemon restarts fast."""
+    router = RouterCore(PERSONALITIES["rfc"], external_address=EXTERNAL, now=START)
+    world = World(router=router, latency=0.02, jitter=wait / ANNOUNCE_WAIT)
+    for port in range(1, 6):
+        world.want(wish_of(port, lifetime=86_400))
+    world.run_for(3600.0)
+    router.reboot(now=world.now)
+    world.run_for(gap)
     router.reboot(now=world.now)
     world.run_for(15.0)
     assert len(router.mappings) == 5

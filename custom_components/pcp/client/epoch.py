@@ -1,5 +1,8 @@
 """Has the server lost its state? The arithmetic of RFC 6887 8.5 and RFC 6886 3.6."""
 
+# Seconds by which one datagram may be longer under way than another.
+UNDER_WAY = 0.1
+
 
 def pcp_epoch_is_valid(
     *,
@@ -21,6 +24,22 @@ def pcp_epoch_is_valid(
         client_delta + 2 >= server_delta - server_delta // 16
         and server_delta + 2 >= client_delta - client_delta // 16
     )
+
+
+def is_same_count(
+    *,
+    previous_epoch_time: int,
+    previous_client_time: float,
+    epoch_time: int,
+    client_time: float,
+) -> bool:
+    """Tell whether two epoch times are of one count, as exactly as they can tell.
+
+    The server's are whole seconds, ours are not. RFC 6887 8.5 lets two seconds pass, and
+    a drift: in these a server can have started once more.
+    """
+    server_delta = epoch_time - previous_epoch_time
+    return abs(client_time - previous_client_time - server_delta) < 1 + UNDER_WAY
 
 
 def nat_pmp_epoch_is_valid(

@@ -64,7 +64,7 @@ class Reception:
         with an epoch of another count, or the server lost its PCP. RFC 6886 3.2.1.
         """
         spoken = answer.spoken
-        in_line = self._server.epoch_is_valid(answer.epoch_time, spoken, now=now)
+        in_line = self._server.counts_on(answer.epoch_time, spoken, now=now)
         if (
             spoken is ServerProtocol.PCP
             and self._server.protocol is ServerProtocol.NAT_PMP

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from .codec import IPAddress
-from .epoch import nat_pmp_epoch_is_valid, pcp_epoch_is_valid
+from .epoch import is_same_count, nat_pmp_epoch_is_valid, pcp_epoch_is_valid
 from .events import ServerProtocol
 from .map_options import OptionManners
 from .nat64 import Nat64Prefix
@@ -63,7 +63,7 @@ class Server:
     """When it is to be called silent unless it answers, monotonic seconds."""
 
     _epoch_protocol: ServerProtocol | None = None
-    _epoch_client_time: int = 0
+    _epoch_client_time: float = 0.0
 
     def drop(self, reason: str) -> None:
         """Count a datagram that is not believed."""
@@ -109,9 +109,26 @@ class Server:
         )
         return check(
             previous_epoch_time=self.epoch_time,
-            previous_client_time=self._epoch_client_time,
+            previous_client_time=int(self._epoch_client_time),
             epoch_time=epoch_time,
             client_time=int(now),
+        )
+
+    def counts_on(
+        self, epoch_time: int, spoken: ServerProtocol, *, now: float
+    ) -> bool:
+        """Tell whether an epoch time goes on from the last answer's, to the second.
+
+        So does the repetition of an announcement that was seen to, and nothing that
+        tells of another restart. RFC 6887 14.1.3.
+        """
+        if self.epoch_time is None or self._epoch_protocol is not spoken:
+            return True
+        return is_same_count(
+            previous_epoch_time=self.epoch_time,
+            previous_client_time=self._epoch_client_time,
+            epoch_time=epoch_time,
+            client_time=now,
         )
 
     def take_epoch(
@@ -125,7 +142,7 @@ class Server:
             self.started_at = now - epoch_time
         self.epoch_time = epoch_time
         self._epoch_protocol = spoken
-        self._epoch_client_time = int(now)
+        self._epoch_client_time = now
         return is_valid
 
     def view(self) -> ServerView:
