@@ -246,6 +246,22 @@ async def test_a_new_nonce_waits_for_the_disk(house: House) -> None:
     assert [it.internal_port for it in house.maps(count)] == [81]
 
 
+async def test_what_was_withheld_is_asked_for_when_something_else_was_saved(
+    house: House,
+) -> None:
+    """A write of its own, as after the answer to a deletion, is not that of the orders."""
+    await house.set_up()
+    forward_id = await house.add()
+    engine = house.coordinator._engine
+    with full_disk():
+        house.router.reboot()
+        await house.finish(engine.async_start_anew())
+    engine._records.save_soon(renewal=False)
+    await house.wait(5)
+    assert not engine.is_storage_failing
+    await house.until(lambda: house.status(forward_id) == "open", within=61)
+
+
 async def test_what_was_given_up_meanwhile_is_not_asked_for(house: House) -> None:
     """It waited for the disk, and was switched off."""
     await house.set_up()

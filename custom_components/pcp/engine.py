@@ -171,7 +171,8 @@ class Engine:
         if self.clock.follow():
             self.ledger.touch()
             self._records.save_soon(renewal=False)
-        if self._records.is_failing:
+        if self._records.is_failing or not self._is_saved:
+            # What was withheld is not asked for because something else could be saved.
             await self.async_carry_out([])
 
     async def _async_connect(

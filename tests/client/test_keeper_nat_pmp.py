@@ -15,7 +15,9 @@ from custom_components.pcp.client.codec import (
 from custom_components.pcp.client.events import (
     ExternalAddressChanged,
     LeaseGranted,
+    LeaseKept,
     LeaseRefused,
+    LeaseReleased,
     ProtocolChanged,
     ServerProtocol,
     ServerReachable,
@@ -189,6 +191,52 @@ def test_nat_pmp_one_at_a_time_after_a_restart() -> None:
     assert {request.internal_port for request in requests} == {1}
     world.receive(world.nat_pmp_success(requests[-1], result_code=3, internal_port=0))
     assert world.new_events(LeaseRefused)[-1].key == key_of(1)
+
+
+def nat_pmp_deletion(world: World) -> NatPmpMapRequest:
+    """Return the deletion that is under way in NAT-PMP."""
+    deletions = [it for it in world.new_maps() if isinstance(it, NatPmpMapRequest)]
+    assert deletions[-1].lifetime == 0
+    return deletions[-1]
+
+
+def heard_in_nat_pmp_first() -> World:
+    """Return a world where a mapping of an earlier life is to be deleted."""
+    world = World()
+    world.restore(wish_of(), wanted=False, grant=None, open_until=world.now + LIFETIME)
+    world.run_for(4.0)
+    world.receive(world.nat_pmp_address())
+    assert protocol(world) is NAT_PMP
+    world.run_for(5.0)
+    return world
+
+
+def test_nat_pmp_knows_nothing_of_what_was_made_in_pcp() -> None:
+    """Promise 2: its word that there is nothing is no proof; PCP's is."""
+    world = heard_in_nat_pmp_first()
+    world.receive(world.nat_pmp_success(nat_pmp_deletion(world)))
+    assert world.new_events(LeaseKept) == [LeaseKept(key_of())]
+    assert world.state() is LeaseState.RELEASING
+    world.renew_all()
+    probe = next(it.message for it in world.new() if isinstance(it.message, MapRequest))
+    world.receive(world.success(probe))
+    assert protocol(world) is PCP
+    world.run_for(5.0)
+    deletion = world.new_maps()[-1]
+    assert isinstance(deletion, MapRequest)
+    world.receive(world.success(deletion))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_nat_pmp_is_believed_where_pcp_is_declined() -> None:
+    """RFC 6886 3.4: a server without PCP has no other mappings."""
+    world = heard_in_nat_pmp_first()
+    world.receive(world.nat_pmp_success(nat_pmp_deletion(world)))
+    world.renew_all()
+    world.receive(version_answer())
+    world.run_for(5.0)
+    world.receive(world.nat_pmp_success(nat_pmp_deletion(world)))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
 
 
 def test_nat_pmp_answers_that_nobody_asked_for() -> None:

@@ -99,6 +99,8 @@ class Answers:
         if CANARY in answer.options:
             self._server.manners.echoes = True
         self._learn_manners(lease)
+        if answer.spoken is ServerProtocol.NAT_PMP:
+            lease.may_be_pcp = False
         previous = lease.grant
         grant = self._grant(lease, answer, now=now)
         if not lease.accepts(grant.assigned_external_port):
@@ -161,7 +163,15 @@ class Answers:
         self._learn_manners(lease)
         self._sender.settle(lease)
         expires_at = now + _lifetime(answer)
-        if answer.lifetime == 0:
+        ends_at = lease.open_until
+        if (
+            answer.lifetime == 0
+            and ends_at is not None
+            and self._is_unproven(answer, lease)
+        ):
+            lease.deletion_lasts(expires_at=ends_at)
+            self._tell(LeaseKept(lease.key))
+        elif answer.lifetime == 0:
             lease.deleted(now=now)
         elif answer.assigned_external_port:
             lease.granted_unwanted(expires_at=expires_at, now=now)
@@ -169,6 +179,18 @@ class Answers:
             # The seconds that are left may have been cut to whole ones.
             lease.deletion_lasts(expires_at=expires_at + 1.0)
             self._tell(LeaseKept(lease.key))
+
+    def _is_unproven(self, answer: MapAnswer, lease: Lease) -> bool:
+        """Tell whether a mapping may be there though NAT-PMP says it is not.
+
+        A server that speaks both may have been heard in NAT-PMP first, and that knows
+        nothing of what was made in PCP: such a mapping is deleted again in PCP.
+        """
+        return (
+            answer.spoken is ServerProtocol.NAT_PMP
+            and lease.may_be_pcp
+            and not self._server.declines_pcp
+        )
 
     def _on_error(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         """Take a refusal. RFC 6887 8.3, 11.4.

@@ -97,7 +97,10 @@ class Check:
         `doubt` when the server may not speak PCP any more: one that does not answer
         the first question is asked in NAT-PMP, too.
         """
+        nonce = self.nonce
         self._end(due_at=now)
+        # What was asked before may yet be answered.
+        self.nonce = nonce
         self._is_needed = True
         self._wants_probe = probe or doubt
         self._is_in_doubt = doubt

@@ -74,6 +74,7 @@ class Contact:
             if self._is_declined:
                 self._is_declined = False
                 self._leases.ask_refused_in_pcp(now=now)
+            self._server.declines_pcp = False
         if self._server.protocol is not protocol:
             self._switch(protocol, now=now)
 
@@ -92,7 +93,11 @@ class Contact:
             self._server.drop("unasked")
         elif is_nat_pmp:
             self.hear(now=now)
+            if not self._server.declines_pcp:
+                self._server.declines_pcp = True
+                self._leases.delete_again(now=now)
         elif protocol is None:
+            self._server.declines_pcp = True
             self._speak_another(answer, now=now)
         elif self._hearsay.is_in_doubt(now=now):
             if not self._is_nat_pmp(answer):

@@ -191,6 +191,7 @@ class Lease(LeaseFacts):
         self._answered()
         self._granted_until = None
         self.giving_back = False
+        self.may_be_pcp = False
         self.removes_filters = False
         if self.refusal is not None and now < self.refusal.retry_at:
             self.action_at = self.refusal.retry_at
@@ -269,6 +270,7 @@ class Lease(LeaseFacts):
     ) -> None:
         """Take up a lease again that an earlier life of ours had."""
         self.wanted = wanted
+        self.may_be_pcp = True
         self._granted_until = open_until
         if grant is not None:
             self.suggested_external_port = grant.assigned_external_port

@@ -52,6 +52,7 @@ class LeaseFacts:
         "is_urgent",
         "leader",
         "lifetime_limit",
+        "may_be_pcp",
         "plain_options",
         "port_count",
         "refusal",
@@ -84,6 +85,8 @@ class LeaseFacts:
         """It was answered as a mapping of one port, and leads and follows nobody."""
         self.is_doubtful = False
         """Its grant is from before a restart or in another protocol: may be lost."""
+        self.may_be_pcp = False
+        """It may have been made in PCP: that NAT-PMP knows nothing of it proves nothing."""
         self.is_urgent = False
         """A person waits, should it have to ask itself."""
         self.asked_options: tuple[Option, ...] = ()

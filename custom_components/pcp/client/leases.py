@@ -137,6 +137,12 @@ class Leases:
         for lease in self.table:
             lease.is_doubtful = True
 
+    def delete_again(self, *, now: float) -> None:
+        """Delete what may have been made in PCP: NAT-PMP's word is enough for it now."""
+        for lease in self.table:
+            if lease.must_delete and lease.may_be_pcp and lease.awaiting is None:
+                self._ask_again(lease, now=now, forced=True)
+
     def ask_unanswered(self, *, now: float) -> None:
         """Ask again for what was asked while the server was silent."""
         for lease in self.table:

@@ -47,6 +47,9 @@ class Server:
 
     address: IPAddress
     protocol: ServerProtocol | None = None
+    declines_pcp: bool = False
+    """It has said that it does not speak PCP, and not answered in it since."""
+
     reachable: bool | None = None
     external_address: IPAddress | None = None
     started_at: float | None = None
