@@ -37,6 +37,8 @@ _LOSSES = 35
 # Ours: an announcement is verified every 10 s, and begins three rounds in 15 minutes.
 _VERIFICATIONS = 360
 _ROUNDS = 12
+# Ours: when these are used up, a mapping is renewed every 5 s.
+_TURNS = 720
 
 
 class Causes:
@@ -99,7 +101,9 @@ def most_in_an_hour(
     if is_troubled:
         checks += lives * len(names)
     each = _CHECK_REPETITIONS if is_troubled or is_refused else 2
-    return most * len(names) + checks * each * max(1, len(servers)) + verifications
+    turns = _TURNS if doubtful and names else 0
+    asked = checks * each * max(1, len(servers))
+    return most * len(names) + asked + verifications + turns
 
 
 def _repetitions(world: World) -> int:

@@ -25,6 +25,8 @@ _PACE = 10.0
 # Rounds of renewals, and in how many seconds, that announcements may begin.
 _ROUNDS = 3
 _ROUND_PERIOD = 900.0
+# When these are used up the mappings are renewed by turns, one in so many seconds.
+_TURN = 5.0
 # Seconds after which the server is asked whether it is still there.
 _CHECKED_EVERY = 239.0
 # So soon after a move the old router may still be asked.
@@ -167,9 +169,9 @@ class Traffic:
             early.popleft()
         mappings = len(box.answers.told)
         lately = sum(at > now - _PACE for at, _ in early)
-        if lately > 1 + 2 * mappings:
+        if lately > 1 + 2 * mappings + _PACE / _TURN:
             self._break(7, f"forged datagrams cost {lately} requests in {_PACE:.0f} s")
-        questions = _ROUND_PERIOD / _PACE + 1
+        questions = _ROUND_PERIOD / _PACE + 1 + _ROUND_PERIOD / _TURN
         if len(early) > questions + (_ROUNDS + 1) * mappings:
             self._break(7, f"forged datagrams cost {len(early)} requests in 15 minutes")
 
