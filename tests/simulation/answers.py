@@ -52,6 +52,7 @@ class Answers:
         self._heard_at: dict[IPAddress, float] = {}
         self._lifetimes: deque[tuple[float, int]] = deque(maxlen=1000)
         self._refused_at = float("-inf")
+        self._restarted_at = float("-inf")
         self.changes = 0
         """How often there was something new here."""
         self.refused_until = float("-inf")
@@ -178,6 +179,8 @@ class Answers:
             self.told[name] = told = Told(now, now + lifetime, 4, port, None)
             _, before, _ = self._epochs.get(4, (0, 0, now))
             if int.from_bytes(data[4:8]) < before - OVERTAKEN:
+                self._restarted_at = now
+            if now < self._restarted_at + OVERTAKEN:
                 told.uncertain_until = now + CHECKED_WITHIN
         self._take_epoch(int.from_bytes(data[4:8]), 0, own, now, (name,))
 
