@@ -264,6 +264,7 @@ class Deeds:
         ):
             world.box = world.boxes[to]
             world.moved_at = world.now
+            world.is_moving = True
             world.disturb()
             world.begin(self._move(world.box.host))
 
@@ -272,6 +273,7 @@ class Deeds:
         assert home is not None
         await home.move_to(host)
         if world.home is home:
+            world.is_moving = False
             world.disturb()
             world.save_entry()
 

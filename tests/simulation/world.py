@@ -80,6 +80,7 @@ class World:
         self.slots: dict[int, str] = {}
         self.disturbed_at = START
         self.moved_at = START
+        self.is_moving = False
         self.broken: Broken | None = None
         self.deeds = Deeds(self)
         self.invariants = Invariants(self)
@@ -228,6 +229,10 @@ class World:
         hass.is_alive = False
         self._fell_at = self.now
         self._behind_since = self.disk.behind_since
+        if self.is_moving and self._behind_since is None:
+            # What is closed on the old router is not on disk before the new one is asked.
+            self._behind_since = self.moved_at
+        self.is_moving = False
         self.disturb()
         self.network.sockets.clear()
         self.intents.tried.clear()
