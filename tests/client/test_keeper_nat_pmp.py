@@ -193,6 +193,22 @@ def test_nat_pmp_one_at_a_time_after_a_restart() -> None:
     assert world.new_events(LeaseRefused)[-1].key == key_of(1)
 
 
+def test_nat_pmp_asks_on_for_what_may_be_lost() -> None:
+    """RFC 6886 3.1: nine requests in vain do not make an old grant a sure one."""
+    world = started_nat_pmp()
+    grant = Grant(
+        assigned_external_address=EXTERNAL,
+        assigned_external_port=1,
+        lifetime=86_400,
+        expires_at=world.now + 86_000.0,
+    )
+    world.restore(wish_of(1), grant=grant)
+    world.run_for(300.0)
+    world.new()
+    world.run_for(200.0)
+    assert world.new_maps()
+
+
 def nat_pmp_deletion(world: World) -> NatPmpMapRequest:
     """Return the deletion that is under way in NAT-PMP."""
     deletions = [it for it in world.new_maps() if isinstance(it, NatPmpMapRequest)]

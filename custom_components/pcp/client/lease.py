@@ -123,7 +123,7 @@ class Lease(LeaseFacts):
         self.action_at = self.awaiting.sent(now=now)
         if self.action_at is None:
             # NAT-PMP gives up here (RFC 6886 3.1); the wish stays, so begin anew.
-            if self.grant is not None:
+            if self.grant is not None and not self.is_doubtful:
                 self.awaiting = None
                 self._plan_renewal(jitter)
             else:
