@@ -277,6 +277,9 @@ class KeeperAndRouter(RuleBasedStateMachine):
         if message.lifetime:
             assert port in self.wishes, "an unwanted mapping is asked for"
             assert self.holds.get(port, 0.0) <= sent.at, "asked for during a hold"
+        else:
+            # A deletion that is answered at last ends what its refusal had begun.
+            self.holds.pop(port, None)
         recent = [at for at in self.world.times_of_maps(port) if at > sent.at - 60.0]
         acts = sum(at > sent.at - 60.0 for at in self.acts)
         # NAT-PMP's eight repetitions in a minute, twice where a round comes between.

@@ -4,6 +4,7 @@ What an answer says of the server itself is the keeper's matter.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from .codec import ResultCode
 from .events import (
@@ -217,10 +218,12 @@ class Answers:
             lease.deleted(now=now)
             return
         lease.deletion_refused(refusal)
+        # Whoever waits for the deletion is asked for when nothing is left of it, too.
+        at = min(refusal.retry_at, max(now, lease.open_until or now))
         for waiting in [lease, *lease.followers]:
             if waiting.wanted:
-                waiting.refusal = refusal
-                self._tell(LeaseRefused(waiting.key, refusal))
+                waiting.refusal = replace(refusal, retry_at=at)
+                self._tell(LeaseRefused(waiting.key, waiting.refusal))
         self._tell(LeaseKept(lease.key))
         if answer.result_code == ResultCode.NOT_AUTHORIZED:
             self._leases.limit_pinholes()

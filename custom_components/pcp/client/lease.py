@@ -317,13 +317,16 @@ class Lease(LeaseFacts):
         assert leader is not None
         leader.followers.remove(self)
         self.leader = None
-        self.refusal = None
         may_last = leader.open_until
         if self.grant is not None:
             self._granted_until = self.grant.expires_at
         elif may_last is not None and leader.reaches(self):
             self._granted_until = max(self._granted_until or 0.0, may_last)
-        self._ask_at(now)
+        if self.refusal is not None and now < self.refusal.retry_at:
+            # It was refused along with the one that it followed.
+            self._held_until = self.action_at = self.refusal.retry_at
+        else:
+            self.ask_afresh(now=now)
 
     def separate(self) -> None:
         """Follow nobody, and ask for nothing because of it."""

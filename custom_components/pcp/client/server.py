@@ -117,9 +117,7 @@ class Server:
             client_time=int(now),
         )
 
-    def counts_on(
-        self, epoch_time: int, spoken: ServerProtocol, *, now: float
-    ) -> bool:
+    def counts_on(self, epoch_time: int, spoken: ServerProtocol, *, now: float) -> bool:
         """Tell whether an epoch time goes on from the last answer's, to the second.
 
         So does the repetition of an announcement that was seen to, and nothing that
