@@ -164,6 +164,30 @@ async def test_what_is_done_before_the_router_is_found_is_on_disk(house: House) 
     assert house.open_ports() == []
 
 
+async def test_what_is_unloaded_while_it_looks_for_the_router_stays_so(
+    house: House,
+) -> None:
+    """Also where the router turned out to be another one meanwhile."""
+    macs = [{"host": "router.example", "mac": f"00:00:5e:00:53:0{it}"} for it in (1, 2)]
+    await house.set_up()
+    await house.add()
+    await house.stop()
+    house.hass.config_entries.async_update_entry(house.entry, data=macs[0])
+
+    async def slowly(_: str) -> tuple[IPv4Address]:
+        await asyncio.sleep(2)
+        return (IPv4Address(house.router.address),)
+
+    with patch("custom_components.pcp.servers.async_resolve", slowly):
+        await house.start()
+        house.hass.config_entries.async_update_entry(house.entry, data=macs[1])
+        await house.settle()
+        await house.stop()
+        seen = house.count()
+        await house.wait(3000)
+    assert house.count() == seen
+
+
 async def test_a_set_up_that_fails_leaves_no_socket(house: House) -> None:
     """Nobody would stop it."""
     await house.set_up()

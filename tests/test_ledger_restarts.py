@@ -86,6 +86,18 @@ def test_what_was_asked_for_again_may_be_open() -> None:
     assert after.ledger.leases[key()].open_until == 2 * LEASE_TIME + 100.0
 
 
+def test_what_is_asked_for_again_keeps_its_known_end() -> None:
+    """It was granted for longer than is asked for now; the answer to that is not known."""
+    books = opened()
+    books.ledger.close("a")
+    books.ledger.set_open_until(key(), 86_400.0)
+    books.ledger.open("a")
+    after = books.reopened(later=1.0, a=forward())
+    after.resume()
+    after.ledger.close("a")
+    assert after.ledger.leases[key()].open_until == 86_400.0
+
+
 def test_a_deletion_is_owed_for_as_long_as_was_granted() -> None:
     """Which may be longer than what is asked for."""
     books = opened()

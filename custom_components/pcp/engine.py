@@ -150,6 +150,8 @@ class Engine:
         """Ask for everything with new nonces: the same host is another router."""
         async with self._connecting:
             for server in list(self.links.servers.values()):
+                if not self._running:
+                    return
                 self.links.disconnect(server.version)
                 self.ledger.forget_leases(server.version)
                 await self._async_use(server)
@@ -189,6 +191,9 @@ class Engine:
                 silent=silent and not self.links.is_reachable,
                 known=self.links.servers,
             )
+            if not self._running:
+                # What was found is for the next run.
+                return
             known = self.links.servers.copy()
             for version, server in list(known.items()):
                 other = servers.get(version, server)
@@ -221,6 +226,9 @@ class Engine:
         left = async_take_over(self._hass, server)
         self.ledger.adopt(left, now=self.clock.now())
         link = await self.links.async_connect(server)
+        if not self._running:
+            link.stop()
+            return
         async with self._committing:
             orders: list[Order] = []
             for some in self.ledger.resume_in_steps(

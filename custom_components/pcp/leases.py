@@ -164,6 +164,8 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
         open_until = longest
     elif open_until <= now:
         open_until = now + _LAST_DELETIONS
+    if stored.is_asked_for:
+        open_until = max(open_until, now + stored.wish.lifetime)
     return Lease(
         wish=stored.wish,
         wanted=False,

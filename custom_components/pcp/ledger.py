@@ -246,7 +246,8 @@ class Ledger:
                 StoredLease(
                     wish=lease.wish,
                     grant=lease.grant,
-                    open_until=None if lease.is_asked_for else lease.open_until,
+                    open_until=lease.open_until,
+                    is_asked_for=lease.is_asked_for,
                 )
                 for lease in self._leases
             ),

@@ -92,7 +92,13 @@ class Links:
         self.servers[server.version] = server
         if server in self._pinhole_keepers:
             link.keeper.limit_pinholes()
-        await link.async_start(await async_get_listener(self._hass, self._entry_id))
+        try:
+            await link.async_start(await async_get_listener(self._hass, self._entry_id))
+        except BaseException:
+            # So that the next look around tries again.
+            link.stop()
+            self._links.pop(server.version)
+            raise
         return link
 
     def disconnect(self, version: int) -> None:

@@ -27,6 +27,10 @@ class StoredLease:
     wish: MappingWish
     grant: Grant | None
     open_until: float | None
+    """Until when it may exist, as far as is known; None where nothing is known."""
+
+    is_asked_for: bool = False
+    """A request for it may be granted at any time, for as long as was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,7 @@ def _lease_as_json(lease: StoredLease, wall_offset: float) -> dict[str, Any]:
             **_port_range_as_json(grant.port_range),
         },
         "open_until": _wall(lease.open_until, wall_offset),
+        **({"asked_for": True} if lease.is_asked_for else {}),
     }
 
 
@@ -203,6 +208,7 @@ def _lease_from_json(
             "the end of a lease",
             lambda: _optional(_monotonic, data["open_until"], wall_offset),
         ),
+        is_asked_for=_as(bool, data.get("asked_for", False)),
     )
 
 

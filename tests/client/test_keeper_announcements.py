@@ -145,6 +145,26 @@ def test_second_restart_within_seconds(gap: float, wait: float) -> None:
     assert len(router.mappings) == 5
 
 
+@pytest.mark.parametrize("uptime", [0.0, 31.0])
+@pytest.mark.parametrize("gap", [10.0, 20.0, 40.0, 90.0, 120.0])
+def test_daemon_restarts_after_the_machine(gap: float, uptime: float) -> None:
+    """14.1.3: its epoch is the machine's and counts on; it comes at no repetition's time."""
+    router = RouterCore(
+        PERSONALITIES["miniupnpd_uptime"],
+        external_address=IPv4Address("78.47.11.5"),
+        now=START,
+    )
+    world = World(router=router, latency=0.02)
+    world.want(wish_of(1))
+    world.run_for(3000.0)
+    router._state.epoch_from = world.now - uptime
+    router.reboot(now=world.now)
+    world.run_for(gap)
+    router.reboot(now=world.now)
+    world.run_for(30.0)
+    assert len(router.mappings) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "source_port"),
     [

@@ -83,11 +83,11 @@ def test_announcements_wait_for_a_doubt_that_did_not() -> None:
 def test_doubt_is_paid_for_by_the_next_announcement() -> None:
     """9, 14.1.3: two questions at once, and then none for twice as long."""
     hearsay = Hearsay(lambda: 0.0)
-    hearsay.announcement(in_line=False, now=100.0)
+    hearsay.announcement(repeats=False, now=100.0)
     assert hearsay.take_verification(now=100.0)
     assert hearsay.doubt(now=100.1)
     hearsay.pcp_answer()
-    hearsay.announcement(in_line=False, now=101.0)
+    hearsay.announcement(repeats=False, now=101.0)
     assert not hearsay.take_verification(now=119.9)
     assert hearsay.take_verification(now=120.0)
 

@@ -86,7 +86,7 @@ class Contact:
             # The answer to a NAT-PMP question, of a server that speaks PCP alone.
             self._server.drop("version")
             if is_nat_pmp:
-                self._hearsay.announcement(in_line=False, now=now)
+                self._hearsay.announcement(repeats=False, now=now)
         elif not self._check.awaits_pcp and (
             is_nat_pmp or not any(lease.is_unanswered for lease in self._leases.table)
         ):

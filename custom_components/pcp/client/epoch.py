@@ -2,6 +2,8 @@
 
 # Seconds by which one datagram may be longer under way than another.
 UNDER_WAY = 0.1
+# RFC 6887 14.1.3, RFC 6886 3.2.1: when a restart is announced again, in seconds.
+REPETITIONS = tuple(0.25 * (2**number - 1) for number in range(1, 10))
 
 
 def pcp_epoch_is_valid(
@@ -40,6 +42,11 @@ def is_same_count(
     """
     server_delta = epoch_time - previous_epoch_time
     return abs(client_time - previous_client_time - server_delta) < 1 + UNDER_WAY
+
+
+def is_time_of_repetition(epoch_time: int) -> bool:
+    """Tell whether a server that began to count at its restart announces it again then."""
+    return any(abs(epoch_time - at) <= 1 for at in (0.0, *REPETITIONS))
 
 
 def nat_pmp_epoch_is_valid(

@@ -4,11 +4,14 @@ ANNOUNCE and version answers carry no nonce. Nothing in them is believed: they a
 reason to ask the server, at most once in ten seconds however many there are.
 """
 
+from .epoch import REPETITIONS
 from .timing import ANNOUNCE_WAIT, SILENCE, VERIFICATION_INTERVAL, Jitter
 from .wire import VersionAnswer
 
-# RFC 6887 14.1.3: a restart is announced up to ten times, the last time after 127.75 s.
-REPETITIONS = 128.0 + ANNOUNCE_WAIT
+# RFC 6887 14.1.3: a restart is announced up to ten times.
+LAST_REPETITION = REPETITIONS[-1] + 1.0 + ANNOUNCE_WAIT
+# A server that counts from its restart has counted so far at most when that is found.
+FRESH = 2 * ANNOUNCE_WAIT
 # So long the questions of a doubt are repeated, and a little longer. RFC 6887 8.1.1.
 DOUBT = 12.0
 
@@ -36,15 +39,14 @@ class Hearsay:
 
     # Announcements: the server may have lost its mappings. RFC 6887 14.1.3.
 
-    def announcement(self, *, in_line: bool, now: float) -> None:
-        """Take an announcement; `in_line` when its epoch is what we expect.
+    def announcement(self, *, repeats: bool, now: float) -> None:
+        """Take an announcement; `repeats` when it looks like one that was seen to.
 
-        That alone does not prove that nothing was lost, for some routers announce a
-        restart and count on from their uptime. It does show a repetition of the
-        announcement of a loss that was seen to.
+        An epoch that is in line proves nothing, for some routers announce a restart and
+        count on from their uptime.
         """
         if self._verify_at is None and not (
-            in_line and now < self._loss_at + REPETITIONS
+            repeats and now < self._loss_at + LAST_REPETITION
         ):
             self._verify_at = max(
                 now + ANNOUNCE_WAIT * self._jitter(),
@@ -70,9 +72,13 @@ class Hearsay:
         self._is_open = False
         return self._verified_at
 
-    def loss(self, *, now: float) -> None:
-        """Note that everything is made again: what was heard before is seen to."""
-        self._loss_at = now
+    def loss(self, *, epoch_time: int | None, now: float) -> None:
+        """Note that everything is made again: what was heard before is seen to.
+
+        And what repeats it, from a server that has just begun to count.
+        """
+        is_fresh = epoch_time is not None and epoch_time <= FRESH
+        self._loss_at = now if is_fresh else float("-inf")
         self._is_open = False
 
     # Versions: the server may not speak PCP any more. RFC 6887 9.

@@ -64,22 +64,22 @@ class Reception:
         with an epoch of another count, or the server lost its PCP. RFC 6886 3.2.1.
         """
         spoken = answer.spoken
-        in_line = self._server.counts_on(answer.epoch_time, spoken, now=now)
+        repeats = self._server.is_repeating(answer.epoch_time, spoken, now=now)
         if (
             spoken is ServerProtocol.PCP
             and self._server.protocol is ServerProtocol.NAT_PMP
         ):
             # Who is asked in NAT-PMP has learnt PCP, or knew it all the time.
-            in_line = False
+            repeats = False
         known = self._server.nat64_prefixes
         if self._server.address.version == 6 and answer.nat64_prefixes not in (
             (),
             known,
         ):
-            in_line = False
+            repeats = False
             self._check.allow_prefix64()
             self._are_prefixes_doubted = True
-        self._hearsay.announcement(in_line=in_line, now=now)
+        self._hearsay.announcement(repeats=repeats, now=now)
 
     def handle_timer(self, *, now: float) -> None:
         """Do what is due."""
@@ -165,7 +165,7 @@ class Reception:
     def _lose_all(self, *, now: float) -> None:
         """Make every mapping again, for the server lost its state. RFC 6887 8.5."""
         self._check.allow_prefix64()
-        self._hearsay.loss(now=now)
+        self._hearsay.loss(epoch_time=self._server.epoch_time, now=now)
         self._rounds.end()
         ask_at = self._losses.next_at(now)
         if ask_at > now:

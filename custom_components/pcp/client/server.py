@@ -4,7 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from .codec import IPAddress
-from .epoch import is_same_count, nat_pmp_epoch_is_valid, pcp_epoch_is_valid
+from .epoch import (
+    is_same_count,
+    is_time_of_repetition,
+    nat_pmp_epoch_is_valid,
+    pcp_epoch_is_valid,
+)
 from .events import ServerProtocol
 from .map_options import OptionManners
 from .nat64 import Nat64Prefix
@@ -117,15 +122,18 @@ class Server:
             client_time=int(now),
         )
 
-    def counts_on(self, epoch_time: int, spoken: ServerProtocol, *, now: float) -> bool:
-        """Tell whether an epoch time goes on from the last answer's, to the second.
+    def is_repeating(
+        self, epoch_time: int, spoken: ServerProtocol, *, now: float
+    ) -> bool:
+        """Tell whether an announcement is likely one that was seen to. RFC 6887 14.1.3.
 
-        So does the repetition of an announcement that was seen to, and nothing that
-        tells of another restart. RFC 6887 14.1.3.
+        Its epoch time goes on from the last answer's to the second, and it comes when a
+        repetition is due. A daemon that restarts beside a machine that runs on, whose
+        uptime it counts, comes at any other time.
         """
         if self.epoch_time is None or self._epoch_protocol is not spoken:
             return True
-        return is_same_count(
+        return is_time_of_repetition(epoch_time) and is_same_count(
             previous_epoch_time=self.epoch_time,
             previous_client_time=self._epoch_client_time,
             epoch_time=epoch_time,
