@@ -154,11 +154,14 @@ class Acts:
         a change of: that one is closed first, and opened again when the change is
         refused. Raises ForwardError or RefusedError; nothing is left then.
         """
+        begin = self._engine.clock.now()
         self._check_target(forward)
         await self._async_check_servers(forward)
         self._check_overlap(forward, replacing)
         if replacing is None:
-            return await self._async_try(forward)
+            # Looking for the router is part of the wait.
+            took = self._engine.clock.now() - begin
+            return await self._async_try(forward, wait=max(1.0, ADD_WAIT - took))
         if self._ledger.wish(replacing).wanted:
             return await self._async_change(replacing, forward)
         return None
@@ -194,10 +197,10 @@ class Acts:
                 await self._engine.async_carry_out(self._ledger.end_change(forward_id))
         return standing
 
-    async def _async_try(self, forward: Forward) -> Standing:
+    async def _async_try(self, forward: Forward, *, wait: float = ADD_WAIT) -> Standing:
         # The option may have gone off while others were waited for.
         self._check_target(forward)
-        ends_at = self._engine.clock.now() + ADD_WAIT + DEFINE_WAIT
+        ends_at = self._engine.clock.now() + wait + DEFINE_WAIT
         orders = self._ledger.begin_trial(forward, ends_at=ends_at)
 
         def standing() -> Standing:
@@ -216,7 +219,7 @@ class Acts:
                     or standing().refusal is not None
                     or self._is_forbidden(forward)
                 ),
-                wait=ADD_WAIT,
+                wait=wait,
             )
             refusal = standing().refusal
         finally:
