@@ -78,8 +78,9 @@ class Snapshot:
         """Return what can be read of what `as_json` stored, and what cannot.
 
         With `now`, in monotonic seconds, a wall clock that was set back since is taken
-        to be where it was then: nothing lasts longer because of it. Damage costs what is damaged: one wish, one lease, or what was known of a grant.
-        It is told without any address or nonce, for the log.
+        to be where it was then: nothing lasts longer because of it. Damage costs what is
+        damaged: one wish, one lease, or what was known of a grant. It is told without any
+        address or nonce, for the log.
         """
         damage: list[str] = []
         if now is not None:
