@@ -305,6 +305,23 @@ async def test_5_what_the_router_said_is_on_disk_soon(house: House) -> None:
     assert all(lease["grant"] for lease in house.stored()["leases"])
 
 
+async def test_5_a_loss_is_on_disk_soon(house: House) -> None:
+    """After a power cut it is not shown open, while the router refuses it."""
+    await house.set_up()
+    await house.add()
+    await house.wait(60)
+    house.router.set_personality(REFUSING)
+    house.router.reboot()
+    await house.wait(300)
+    (lease,) = house.stored()["leases"]
+    assert lease["grant"] is None
+    assert lease["asked_for"]
+    (forward_id,) = house.ids()
+    await house.crash()
+    await house.start()
+    assert house.status(forward_id) != "open"
+
+
 # 6. The router is asked as little as the RFC allows.
 
 

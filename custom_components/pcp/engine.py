@@ -15,6 +15,7 @@ from .client.events import (
     Event,
     LeaseGranted,
     LeaseKept,
+    LeaseLost,
     LeaseReappeared,
     LeaseReleased,
     ServerReachable,
@@ -317,7 +318,7 @@ class Engine:
         match event:
             case LeaseGranted(_, _, previous):
                 self._records.save_soon(renewal=previous is not None)
-            case LeaseReleased() | LeaseReappeared() | LeaseKept():
+            case LeaseReleased() | LeaseReappeared() | LeaseKept() | LeaseLost():
                 self._records.save_soon(renewal=False)
             case ServerReachable(is_reachable):
                 self.ledger.touch()
