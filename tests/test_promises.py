@@ -322,6 +322,20 @@ async def test_5_a_loss_is_on_disk_soon(house: House) -> None:
     assert house.status(forward_id) != "open"
 
 
+async def test_5_a_shorter_lease_is_on_disk_soon(house: House) -> None:
+    """Another lease time counts from the renewal on, also after a crash."""
+    await house.set_up(options={"lease_time": 86_400})
+    await house.add()
+    house.hass.config_entries.async_update_entry(
+        house.entry, options={"lease_time": 3600}
+    )
+    await house.settle()
+    house.coordinator._engine.renew()
+    await house.wait(10)
+    (lease,) = house.stored()["leases"]
+    assert lease["grant"]["lifetime"] == 3600
+
+
 # 6. The router is asked as little as the RFC allows.
 
 

@@ -316,8 +316,12 @@ class Engine:
         """Pass the keeper's news on to the ledger, and tell them."""
         self.ledger.handle_event(event)
         match event:
-            case LeaseGranted(_, _, previous):
-                self._records.save_soon(renewal=previous is not None)
+            case LeaseGranted(_, grant, previous):
+                # What ends sooner than before must not be taken for open after a crash.
+                goes_on = previous is not None and (
+                    grant.expires_at >= previous.expires_at
+                )
+                self._records.save_soon(renewal=goes_on)
             case LeaseReleased() | LeaseReappeared() | LeaseKept() | LeaseLost():
                 self._records.save_soon(renewal=False)
             case ServerReachable(is_reachable):
