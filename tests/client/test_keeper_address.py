@@ -103,6 +103,19 @@ def test_third_party_leases_go_on() -> None:
     assert request.client_address == OTHER
 
 
+def test_third_partys_mapping_whose_address_is_ours_now_is_deleted_as_our_own() -> None:
+    """13.1: we MUST NOT name ourselves, and the server refuses that as malformed."""
+    key = key_of(address=OTHER_CLIENT)
+    world = started(wish_of(key=key, third_party=True))
+    world.run_for(60.0)
+    world.move_to(OTHER_CLIENT)
+    world.new()
+    world.release(key)
+    (delete,) = world.new_maps()
+    assert delete.lifetime == 0
+    assert delete.options == ()
+
+
 def test_new_address_ends_holds() -> None:
     """8.3: another client was refused, and another network is another server."""
     key = key_of(address=OTHER_CLIENT)

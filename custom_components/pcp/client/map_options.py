@@ -63,6 +63,7 @@ class OptionManners:
 def mapping_options(
     wish: MappingWish,
     *,
+    client_address: IPAddress | None,
     port_count: int,
     removes_filters: bool,
     manners: OptionManners,
@@ -71,7 +72,7 @@ def mapping_options(
 
     `removes_filters` when it may have others than are wished for. RFC 6887 13.3.
     """
-    options: list[Option] = [*_third_party(wish)]
+    options: list[Option] = [*_third_party(wish, client_address)]
     if removes_filters:
         options.append(_no_filter(wish.key.internal_address))
     options += (Filter.from_network(network) for network in wish.allowed_sources)
@@ -81,13 +82,20 @@ def mapping_options(
 
 
 def deletion_options(
-    wish: MappingWish, *, port_count: int, manners: OptionManners
+    wish: MappingWish,
+    *,
+    client_address: IPAddress | None,
+    port_count: int,
+    manners: OptionManners,
 ) -> tuple[Option, ...]:
     """Return the options of a request that deletes a mapping.
 
     A set is deleted with its PORT_SET (RFC 7753 4.4); FILTER is malformed there.
     """
-    return (*_third_party(wish), *_port_set(wish, port_count, manners))
+    return (
+        *_third_party(wish, client_address),
+        *_port_set(wish, port_count, manners),
+    )
 
 
 def codes_of(options: Iterable[Option]) -> frozenset[int]:
@@ -140,8 +148,14 @@ def _set_in(options: Iterable[Option]) -> PortSet | None:
     return next((it for it in options if isinstance(it, PortSet)), None)
 
 
-def _third_party(wish: MappingWish) -> tuple[Option, ...]:
-    if not wish.third_party:
+def _third_party(
+    wish: MappingWish, client_address: IPAddress | None
+) -> tuple[Option, ...]:
+    """Name another host. RFC 6887 13.1: one must not name itself.
+
+    The other's address may be ours by now: what it had is deleted without the option.
+    """
+    if not wish.third_party or wish.key.internal_address == client_address:
         return ()
     return (ThirdParty(internal_address=wish.key.internal_address),)
 

@@ -193,12 +193,14 @@ class Sender:
         elif lease.must_delete:
             lease.asked_options = deletion_options(
                 lease.wish,
+                client_address=self.client_address,
                 port_count=lease.port_count_to_delete,
                 manners=self._server.manners,
             )
         else:
             lease.asked_options = mapping_options(
                 lease.wish,
+                client_address=self.client_address,
                 port_count=lease.port_count or 1,
                 removes_filters=lease.removes_filters,
                 manners=self._server.manners,
