@@ -84,6 +84,27 @@ def test_address_of_another_host_is_not_the_servers() -> None:
     assert world.keeper.server_view().external_address != other
 
 
+def test_server_that_was_behind_another_nat() -> None:
+    """11.6: a mapping at its old address, which is public, tells that it is no more."""
+    public, private = IPv4Address("22.0.113.1"), IPv4Address("10.0.0.1")
+    world = World()
+    world.want(wish_of(1))
+    (request,) = world.new_maps()
+    world.receive(world.success(request, assigned_external_address=public))
+    world.renew_all()
+    world.run_for(10.0)
+    request = world.new_maps()[0]
+    world.receive(
+        world.error(request, ResultCode.NO_RESOURCES, assigned_external_address=private)
+    )
+    assert world.keeper.server_view().external_address == private
+    world.renew_all()
+    world.run_for(10.0)
+    request = world.new_maps()[0]
+    world.receive(world.success(request, assigned_external_address=public))
+    assert world.keeper.server_view().external_address == public
+
+
 def test_address_of_a_refusal() -> None:
     """8.3: but for NO_RESOURCES, an error's address is no news of the server."""
     world = started(wish_of(1), wish_of(2))

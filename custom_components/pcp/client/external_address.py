@@ -19,7 +19,9 @@ def told_by(
     """
     address, before = answer.assigned_external_address, lease.suggested_external_address
     match answer.result_code:
-        case ResultCode.SUCCESS if known in (None, before) and _is_its_own(lease):
+        case ResultCode.SUCCESS if _is_its_own(lease) and (
+            known in (None, before) or _is_better(address, known)
+        ):
             return address
         case ResultCode.NO_RESOURCES if address != before:
             return address
@@ -35,6 +37,16 @@ def is_another(answer: MapAnswer, lease: Lease, known: IPAddress | None) -> bool
         and _is_its_own(lease)
         and known not in (None, before)
         and address not in (None, known, before)
+    )
+
+
+def _is_better(address: IPAddress | None, known: IPAddress | None) -> bool:
+    """Tell whether a mapping is outside of the NAT that the server was behind."""
+    return (
+        address is not None
+        and known is not None
+        and address.is_global
+        and not known.is_global
     )
 
 
