@@ -84,6 +84,10 @@ def test_addresses_within_a_text_are_redacted() -> None:
     assert _redact("Router (2a00:1450::1)") == f"Router ({REDACTED})"
     assert _redact("Router (192.168.1.1)") == "Router (192.168.1.1)"
     assert _redact("to 8.8.8.0/24, face/ab: 1.2") == f"to {REDACTED}, face/ab: 1.2"
+    assert _redact("http://8.8.8.8:80/x") == f"http://{REDACTED}:80/x"
+    assert _redact("http://192.168.1.1:80/x") == "http://192.168.1.1:80/x"
+    assert _redact("[2a00:1450::1]:80") == f"[{REDACTED}]:80"
+    assert _redact("It is 8.8.8.8.") == f"It is {REDACTED}."
 
 
 @pytest.mark.parametrize("value", ["192.168.1.1", "fe80::1", "Game", 8123, None, ""])

@@ -25,8 +25,11 @@ TO_REDACT = {
     "udn",
     "unique_id",
 }
-# What an address or a network may look like, alone or within a text.
-_ADDRESS = re.compile(r"[0-9A-Fa-f.:/]{3,}")
+# What an address or a network may look like, alone or within a text: before a port, in
+# a URL, at the end of a sentence.
+_ADDRESS = re.compile(
+    r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:.]+(?:[0-9A-Fa-f]|::))(?:/\d+)?"
+)
 # RFC 6052: the NAT64 prefix that everybody may use tells nothing of anybody.
 WELL_KNOWN_PREFIX = IPv6Network("64:ff9b::/96")
 
@@ -74,7 +77,7 @@ def _redact(value: Any) -> Any:
 def _is_global(text: str) -> bool:
     """Tell whether an address or a network is of the Internet and not everybody's."""
     try:
-        network = ip_network(text)
+        network = ip_network(text, strict=False)
     except ValueError:
         return False
     return network.is_global and network != WELL_KNOWN_PREFIX
