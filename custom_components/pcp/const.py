@@ -45,7 +45,10 @@ class RouterEvent(StrEnum):
 
 
 class Issue(StrEnum):
-    """The repair issues, by translation key."""
+    """The repair issues, by translation key.
+
+    Refused forwards have a key for each reason: `forward_refused_<reason>`.
+    """
 
     FORWARD_REFUSED = "forward_refused"
     STORE_LOST = "store_lost"

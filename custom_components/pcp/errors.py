@@ -7,7 +7,7 @@ from .const import DOMAIN
 
 
 class RefusedError(HomeAssistantError):
-    """The router said no, or nothing."""
+    """What was asked for is not done: the router said no or nothing, or we cannot."""
 
     def __init__(
         self,
