@@ -278,7 +278,8 @@ class KeeperAndRouter(RuleBasedStateMachine):
             assert port in self.wishes, "an unwanted mapping is asked for"
             assert self.holds.get(port, 0.0) <= sent.at, "asked for during a hold"
         else:
-            # A deletion that is answered at last ends what its refusal had begun.
+            # What is given back is asked for when that is answered, and the refusal of
+            # a deletion does not forbid that. Whether it was answered is not looked at.
             self.holds.pop(port, None)
         recent = [at for at in self.world.times_of_maps(port) if at > sent.at - 60.0]
         acts = sum(at > sent.at - 60.0 for at in self.acts)
