@@ -8,6 +8,7 @@ to the same server meanwhile takes over what is left.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import batched
 import logging
 
 from homeassistant.core import HomeAssistant
@@ -15,8 +16,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util.hass_dict import HassKey
 
 from .client.codec import IPAddress
-from .client.events import Event
-from .client.mapping import MappingKey
+from .client.events import Event, LeaseReappeared, LeaseReleased
 from .clock import Clock
 from .const import DOMAIN
 from .leases import taken_up
@@ -28,6 +28,8 @@ from .storage import LedgerStore, form_of
 _LOGGER = logging.getLogger(__name__)
 
 CLOSING_WAIT = 5.0
+# So many are handed over at a time: a few milliseconds of the event loop.
+_AT_ONCE = 64
 
 _CLOSERS: HassKey[set[Closer]] = HassKey(f"{DOMAIN}_closers")
 
@@ -99,14 +101,15 @@ class Closer:
     ) -> None:
         """Begin at once, in the background, from one address of ours."""
         self.server = server
+        self._clock = clock
         self._leases = {lease.wish.key: lease for lease in leases}
-        self._link = Link(server, on_event=_ignore, on_pumped=self._look, source=source)
+        self._left = set(self._leases)
+        self._link = Link(
+            server, on_event=self._on_event, on_pumped=self._look, source=source
+        )
         self._done = asyncio.Event()
         self._closers = hass.data.setdefault(_CLOSERS, set())
         self._closers.add(self)
-        for stored in leases:
-            lease = taken_up(stored, now=clock.now())
-            self._link.carry_out(Restore(lease.key, lease.grant), lease)
         self.task = hass.async_create_background_task(
             self._async_close(), name=f"{DOMAIN} closing"
         )
@@ -116,26 +119,31 @@ class Closer:
         self._done.set()
         self._closers.discard(self)
         self._link.stop()
-        left = self._left()
-        return [lease for key, lease in self._leases.items() if key in left]
+        return [lease for key, lease in self._leases.items() if key in self._left]
 
     async def _async_close(self) -> None:
         try:
-            await self._link.async_start(None)
+            for some in batched(self._leases.values(), _AT_ONCE, strict=False):
+                for stored in some:
+                    lease = taken_up(stored, now=self._clock.now())
+                    self._link.carry_out(Restore(lease.key, lease.grant), lease)
+                await asyncio.sleep(0)
+            if not self._done.is_set():
+                await self._link.async_start(None)
             await self._done.wait()
         finally:
             self.stop()
 
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case LeaseReleased(key):
+                self._left.discard(key)
+            case LeaseReappeared(wish):
+                self._left.add(wish.key)
+
     def _look(self) -> None:
-        if not self._left():
+        if not self._left:
             self._done.set()
-
-    def _left(self) -> set[MappingKey]:
-        return {lease.key for lease in self._link.keeper.leases()}
-
-
-def _ignore(event: Event) -> None:
-    """Nobody is left to be told."""
 
 
 def _version(lease: StoredLease) -> int:
