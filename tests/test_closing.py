@@ -1,7 +1,10 @@
 """Closing in the background, of routers that nobody has any more."""
 
+from collections.abc import Coroutine
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
+from homeassistant.config_entries import ConfigEntryDisabler
 import pytest
 
 from custom_components.pcp.client.codec import IPAddress
@@ -11,6 +14,7 @@ from custom_components.pcp.client.mapping import (
     MappingWish,
     Protocol,
 )
+from custom_components.pcp.client.timing import LINGER
 from custom_components.pcp.clock import Clock
 from custom_components.pcp.closing import (
     async_close_from_storage,
@@ -18,6 +22,7 @@ from custom_components.pcp.closing import (
     async_take_over,
 )
 from custom_components.pcp.snapshot import StoredLease
+from tests.simulated_router import SimulatedRouter
 
 from .house import House
 
@@ -82,6 +87,18 @@ async def test_what_is_left_can_be_taken_over(house: House) -> None:
     assert house.count() == count
 
 
+async def test_what_was_not_even_begun_can_be_taken_over(house: House) -> None:
+    """A great many are begun a few at a time."""
+    clock = Clock(house.hass.loop)
+    server = IPv4Address(house.router.address)
+    leases = [stored(house, port) for port in range(2000, 2200)]
+    await async_close_leases(house.hass, [server], leases, clock=clock, wait=0)
+    assert async_take_over(house.hass, server) == leases
+    count = house.count()
+    await house.wait(600)
+    assert house.count() == count
+
+
 async def test_each_server_is_asked_for_its_own(house: House) -> None:
     """A server of a version without leases is asked for nothing."""
     clock = Clock(house.hass.loop)
@@ -120,3 +137,35 @@ async def test_it_ends_when_home_assistant_does(house: House) -> None:
     count = house.count()
     await house.wait(600)
     assert house.count() == count
+
+
+@pytest.mark.parametrize("act", ["remove", "disable", "move"])
+async def test_a_renewal_under_way_does_not_open_it_again(
+    house: House, other_router: SimulatedRouter, act: str
+) -> None:
+    """Where the deletion has overtaken it, it is deleted once more. RFC 6887 15.1."""
+    await house.set_up()
+    await house.add()
+    count = house.count()
+    # A renewal of RFC 6887 11.2.1 is one packet: the router has not answered it.
+    house.router.silence()
+    await house.until(lambda: len(house.maps(count)) == 1, within=3600)
+    renewal = house.router.requests[-1]
+    house.router.unsilence()
+    entries = house.hass.config_entries
+    closing: Coroutine[Any, Any, object]
+    match act:
+        case "remove":
+            closing = entries.async_remove(house.entry.entry_id)
+        case "disable":
+            closing = entries.async_set_disabled_by(
+                house.entry.entry_id, ConfigEntryDisabler.USER
+            )
+        case _:
+            closing = house.coordinator.async_move_to(other_router.address)
+    await house.finish(closing)
+    assert house.open_ports() == []
+    house.router.core.receive(renewal.data, renewal.source, now=house.now())
+    assert house.open_ports() == [8123]
+    await house.wait(LINGER)
+    assert house.open_ports() == []

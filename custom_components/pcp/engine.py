@@ -137,6 +137,7 @@ class Engine:
             self._timer.cancel()
             self._timer = None
         self._lookout.stop()
+        self.ledger.note_under_way(self.links.under_way())
         self.links.stop()
 
     async def async_move_to(self, host: str) -> None:
@@ -210,6 +211,7 @@ class Engine:
             if moved:
                 # The other address of the old router is no address of the new one.
                 moved = {v: it for v, it in known.items() if servers.get(v) != it}
+                self.ledger.note_under_way(self.links.under_way())
             leases = [it for v in moved for it in self.ledger.forget_leases(v)]
             for version in moved:
                 self.links.disconnect(version)

@@ -34,6 +34,9 @@ class Lease:
     None while it has not been asked for, or when that is not known.
     """
 
+    is_under_way: bool = False
+    """A request for it may still come to the router, from before a move or a stop."""
+
     is_kept: bool = False
     """The router does not delete it now: it may stay until it has run out."""
 
@@ -102,6 +105,7 @@ class Leases:
             case LeaseGranted(key, grant):
                 if lease := self._by_key.get(key):
                     lease.open_until = grant.expires_at
+                    lease.is_under_way = False
                     if lease.wanted:
                         lease.grant = grant
                         lease.refusal = None
@@ -164,13 +168,14 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
         open_until = longest
     elif open_until <= now:
         open_until = now + _LAST_DELETIONS
-    if stored.is_asked_for:
+    if stored.is_asked_for or stored.is_under_way:
         open_until = max(open_until, now + stored.wish.lifetime)
     return Lease(
         wish=stored.wish,
         wanted=False,
         grant=grant,
         open_until=min(open_until, longest),
+        is_under_way=stored.is_under_way,
     )
 
 

@@ -205,6 +205,12 @@ class Ledger:
             lease.open_until = open_until
             self._settlement.look_at([place_of(key)])
 
+    def note_under_way(self, keys: Iterable[MappingKey]) -> None:
+        """Take from the keeper, before it goes, what it has just asked for."""
+        for key in keys:
+            if lease := self._leases.get(key):
+                lease.is_under_way = True
+
     # What there is to see.
 
     @property
@@ -248,6 +254,7 @@ class Ledger:
                     grant=lease.grant,
                     open_until=lease.open_until,
                     is_asked_for=lease.is_asked_for,
+                    is_under_way=lease.is_under_way,
                 )
                 for lease in self._leases
             ),

@@ -99,5 +99,6 @@ class Link:
                     wanted=lease.wanted,
                     grant=grant,
                     open_until=lease.open_until,
+                    is_under_way=lease.is_under_way,
                     now=now,
                 )

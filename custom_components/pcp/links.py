@@ -71,6 +71,14 @@ class Links:
         known = self._pinhole_keepers
         return tuple(server for server in self.servers.values() if server in known)
 
+    def under_way(self) -> list[MappingKey]:
+        """Return for which mappings a request may still come to a router."""
+        return [
+            key
+            for link in self._all()
+            for key in link.keeper.under_way(now=link.transport.now())
+        ]
+
     def restore(
         self, servers: Iterable[IPAddress], pinhole_keepers: Iterable[IPAddress]
     ) -> None:

@@ -32,6 +32,9 @@ class StoredLease:
     is_asked_for: bool = False
     """A request for it may be granted at any time, for as long as was asked for."""
 
+    is_under_way: bool = False
+    """Just before this was taken a request was sent that was not answered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -113,6 +116,7 @@ def _lease_as_json(lease: StoredLease, wall_offset: float) -> dict[str, Any]:
         },
         "open_until": _wall(lease.open_until, wall_offset),
         **({"asked_for": True} if lease.is_asked_for else {}),
+        **({"under_way": True} if lease.is_under_way else {}),
     }
 
 
@@ -210,6 +214,7 @@ def _lease_from_json(
             lambda: _optional(_monotonic, data["open_until"], wall_offset),
         ),
         is_asked_for=_as(bool, data.get("asked_for", False)),
+        is_under_way=_as(bool, data.get("under_way", False)),
     )
 
 

@@ -110,6 +110,7 @@ class World(ScriptedServer):
         wanted: bool = True,
         grant: Grant | None = None,
         open_until: float | None = None,
+        is_under_way: bool = False,
     ) -> None:
         """Take up a lease of an earlier life."""
         self.keeper.restore(
@@ -117,6 +118,7 @@ class World(ScriptedServer):
             wanted=wanted,
             grant=grant,
             open_until=open_until,
+            is_under_way=is_under_way,
             now=self.now,
         )
         self.pump()

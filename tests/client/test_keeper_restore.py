@@ -5,7 +5,7 @@ import pytest
 from custom_components.pcp.client.codec import MapRequest, ResultCode
 from custom_components.pcp.client.events import LeaseGranted, LeaseLost, LeaseReleased
 from custom_components.pcp.client.mapping import Grant, LeaseState
-from custom_components.pcp.client.timing import SHORT_HOLD
+from custom_components.pcp.client.timing import LINGER, SHORT_HOLD
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World
@@ -81,6 +81,35 @@ def test_deletion_owed() -> None:
     assert (delete.lifetime, delete.nonce) == (0, nonce_of(key_of()))
     world.receive(world.success(delete))
     assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_deletion_with_a_request_under_way() -> None:
+    """15.1: the earlier life's last request must not have the last word."""
+    world = World()
+    world.restore(wanted=False, grant=grant(), is_under_way=True)
+    assert world.keeper.under_way(now=world.now) == [key_of()]
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete))
+    assert world.new_events(LeaseReleased) == []
+    world.run_until(START + LINGER - 0.1)
+    assert world.new_maps() == []
+    world.run_until(START + LINGER)
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_what_is_under_way_when_a_life_ends() -> None:
+    """A request is for ten seconds, if it is not answered; a delete is not."""
+    world = World()
+    world.want()
+    (request,) = world.new_maps()
+    assert world.keeper.under_way(now=world.now + LINGER - 0.1) == [key_of()]
+    assert world.keeper.under_way(now=world.now + LINGER) == []
+    world.receive(world.success(request))
+    assert world.keeper.under_way(now=world.now) == []
+    world.release()
+    assert world.keeper.under_way(now=world.now) == []
 
 
 @pytest.mark.parametrize("open_until", [None, START - 1.0, START])

@@ -106,6 +106,10 @@ class Keeper:
         """Return the leases on outgoing flows as they are now. RFC 6887 12."""
         return self._views(peers=True)
 
+    def under_way(self, *, now: float) -> list[MappingKey]:
+        """Return for which mappings a request may still come to the server."""
+        return [it.key for it in self._leases.table if it.is_under_way(now=now)]
+
     def next_event(self) -> Event | None:
         """Return the next piece of news, None when all is told."""
         if not self._events:
@@ -172,15 +176,22 @@ class Keeper:
         grant: Grant | None,
         open_until: float | None,
         now: float,
+        is_under_way: bool = False,
     ) -> None:
         """Take up a lease that an earlier life of ours had, and ask for it again.
 
-        `open_until` is until when the mapping may exist though no grant is known.
+        `open_until` is until when the mapping may exist though no grant is known;
+        `is_under_way` when that life sent a request just before that was not answered.
         Raises ValueError, and changes nothing, when the mapping is known.
         """
         self._advance(now)
         self._leases.restore(
-            wish, wanted=wanted, grant=grant, open_until=open_until, now=now
+            wish,
+            wanted=wanted,
+            grant=grant,
+            open_until=open_until,
+            is_under_way=is_under_way,
+            now=now,
         )
 
     def limit_pinholes(self) -> None:

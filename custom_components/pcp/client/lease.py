@@ -30,15 +30,12 @@ from .lease_facts import LeaseFacts
 from .mapping import Grant, LeaseState, MappingWish, Refusal
 from .timing import (
     CHECK_INTERVAL,
+    LINGER,
     MINIMUM_RENEWAL_GAP,
     Jitter,
     Retransmission,
     renewal_at,
 )
-
-# A late copy of a request can make a mapping again after its delete was answered.
-# So long is a request that was never answered taken to be under way.
-LINGER = 10.0
 
 
 class Lease(LeaseFacts):
@@ -180,7 +177,7 @@ class Lease(LeaseFacts):
         if self._made_since_sent:
             return
         self.pause()
-        if self._unanswered_at is not None and now < self._unanswered_at + LINGER:
+        if self._unanswered_at is not None and self.is_under_way(now=now):
             self.action_at = self._unanswered_at + LINGER
             self._unanswered_at = None
         else:
@@ -267,10 +264,16 @@ class Lease(LeaseFacts):
         grant: Grant | None,
         open_until: float | None,
         now: float,
+        is_under_way: bool = False,
     ) -> None:
-        """Take up a lease again that an earlier life of ours had."""
+        """Take up a lease again that an earlier life of ours had.
+
+        `is_under_way` when a request of it may still be: see `deleted`.
+        """
         self.wanted = wanted
         self.may_be_pcp = True
+        if is_under_way:
+            self._unanswered_at = now
         self._granted_until = open_until
         if grant is not None:
             self.suggested_external_port = grant.assigned_external_port

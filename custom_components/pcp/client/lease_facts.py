@@ -20,7 +20,7 @@ from typing import Self
 from .codec import Option, OptionCode
 from .map_options import codes_of, has_optional
 from .mapping import Grant, LeaseState, LeaseView, MappingKey, MappingWish, Refusal
-from .timing import MINIMUM_RENEWAL_GAP, Retransmission
+from .timing import LINGER, MINIMUM_RENEWAL_GAP, Retransmission
 
 
 class LeaseFacts:
@@ -172,6 +172,11 @@ class LeaseFacts:
     def is_unanswered(self) -> bool:
         """Tell whether an answer is still to be expected."""
         return self.unanswered_since is not None
+
+    def is_under_way(self, *, now: float) -> bool:
+        """Tell whether a request for the mapping may still come to the server."""
+        sent_at = self._unanswered_at
+        return sent_at is not None and now < sent_at + LINGER
 
     def may_renew(self, *, now: float) -> bool:
         """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""

@@ -92,11 +92,18 @@ class Leases:
         wanted: bool,
         grant: Grant | None,
         open_until: float | None,
+        is_under_way: bool,
         now: float,
     ) -> None:
         """Take up a lease of an earlier life; raises ValueError when it is known."""
         lease = self._begin(wish)
-        lease.restore(wanted=wanted, grant=grant, open_until=open_until, now=now)
+        lease.restore(
+            wanted=wanted,
+            grant=grant,
+            open_until=open_until,
+            is_under_way=is_under_way,
+            now=now,
+        )
         self._place(lease, now=now)
         self.plan(lease, now=now)
 

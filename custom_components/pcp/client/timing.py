@@ -30,6 +30,9 @@ NAT_PMP_CHECK_TRANSMISSIONS = 6  # 16 s in all
 PCP_RETRY_INTERVAL = 1800.0
 # An answer that takes longer than this is taken to be lost.
 ROUND_TRIP = 1.0
+# A late copy of a request can make a mapping again after its delete was answered.
+# So long is a request that was never answered taken to be under way.
+LINGER = 10.0
 # A request and its repetition were not answered: the server is silent.
 SILENCE = 4.0
 # What carries no nonce can be forged by anybody on the LAN: it is verified, seldom.
