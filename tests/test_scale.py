@@ -11,8 +11,10 @@ from unittest.mock import patch
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.pcp import PLATFORMS
 from custom_components.pcp.client.keeper import Keeper
 from custom_components.pcp.client.transport import Transport
+from custom_components.pcp.entity import ForwardEntity
 from custom_components.pcp.forward import Forward
 from custom_components.pcp.ledger import Ledger
 from custom_components.pcp.orders import Release, Restore
@@ -289,3 +291,25 @@ async def test_what_is_on_disk_is_not_written_again(house: House) -> None:
     with slow_disk(0) as writes:
         await house.finish(house.coordinator.async_follow_entry())
     assert writes == []
+
+
+@pytest.mark.freeze_time("2026-11-22 12:00:00.25")
+async def test_others_have_their_turn_while_it_is_unloaded(house: House) -> None:
+    """Home Assistant would remove all entities of a platform in one turn of its loop."""
+    await house.set_up(*(forward_data(str(port), port) for port in range(1, SOME + 1)))
+    removed: Counter[int] = Counter()
+    turns = 0
+    real = ForwardEntity.async_will_remove_from_hass
+
+    async def removing(entity: ForwardEntity) -> None:
+        removed[turns] += 1
+        await real(entity)
+
+    entries = house.hass.config_entries
+    with patch.object(ForwardEntity, "async_will_remove_from_hass", removing):
+        unloading = house.begin(entries.async_unload(house.entry.entry_id))
+        while not unloading.done():
+            turns += 1
+            await asyncio.sleep(0)
+    assert removed.total() == 4 * SOME + SOME
+    assert max(removed.values()) <= len(PLATFORMS)

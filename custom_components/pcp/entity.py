@@ -84,6 +84,12 @@ class ForwardEntity(CoordinatorEntity[PcpCoordinator]):
         """
         return self.forward_id in self.coordinator.data.forwards
 
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Let others have their turn: Home Assistant removes all of a platform in one."""
+        await super().async_will_remove_from_hass()
+        await asyncio.sleep(0)
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:

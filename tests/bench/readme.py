@@ -18,7 +18,7 @@ def write(run: Run) -> bool:
     quiet = [_find(run, "quiet hour", detail=f"{count} mappings") for count in (1, 100)]
     idle = _find(run, "idle")
     set_up = _find(run, "set-up", "100 forwards, open")
-    held_up = _find(run, "hold-up", "at work, a thousand forwards on 1 ")
+    held_up = _find(run, "hold-up", "a thousand forwards on 1 ")
     needed = (recovered, silent, *quiet, idle, set_up, held_up)
     if run.quick or run.failed or None in needed:
         return False

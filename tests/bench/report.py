@@ -17,9 +17,9 @@ _HEAD = """\
 # Performance
 
 Written by `scripts/bench --write`, in one run, against the real miniupnpd 2.3.1 in
-network namespaces and Home Assistant 2026.11.0: {machine}. Milliseconds differ from
-machine to machine and from hour to hour; the ratios within one run say more. No test
-asserts a time.
+network namespaces and Home Assistant 2026.11.0. Milliseconds differ from machine to
+machine and from hour to hour; the ratios within one run say more. No test asserts a time.
+The machine: {machine}.
 {rounds}
 ## What is promised
 
@@ -107,8 +107,6 @@ again within 12 to 15 s of a restart that lost the rules, in 14 trials each.
   forwards are added, opened, set up again, lost in a reboot, made again, closed and
   removed. Counted is the processor time of those over 10 ms with a file of ours anywhere
   in the stack, less what the garbage collector took, which runs in anybody's callback.
-  Unloading is Home Assistant's own removal of five thousand entities in one go, for any
-  integration; it is listed apart.
 - **A thousand forwards**: against simulated routers, which answer at once. So the busiest
   second shows what leaves us at most: what somebody waits for goes out at once, of
   everything else eight requests are unanswered at a time, so that a slower router is asked

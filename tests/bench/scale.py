@@ -23,7 +23,6 @@ LINEAR_LIMIT = 1.2
 # Percent of a core.
 IDLE_LIMIT = 0.1
 BLOCK_LIMIT = 10.0
-UNLOADING = {"unloading", "removing"}
 _CONFIGURATION = "homeassistant:\n  name: Home\nlogger:\n  default: critical\n"
 _IDLE = Path(__file__).with_name("idle")
 
@@ -139,31 +138,24 @@ def crowds() -> list[Crowd]:
 
 
 def hold_ups(crowds: list[Crowd]) -> Iterator[Result]:
-    """Tell who holds up Home Assistant's loop.
-
-    Unloading is told apart: there Home Assistant removes all entities in one go.
-    """
+    """Tell who holds up Home Assistant's loop."""
     for crowd in crowds:
-        for unit, phases in (
-            ("at work", crowd.blocks.keys() - UNLOADING),
-            ("unloading", crowd.blocks.keys() & UNLOADING),
-        ):
-            ours = [
-                (block["seconds"], phase)
-                for phase in phases
-                for block in crowd.blocks[phase]
-                if block["ours"]
-            ]
-            seconds, phase = max(ours, default=(0.0, ""))
-            yield Result(
-                name="hold-up",
-                measured=seconds * 1e3,
-                limit=BLOCK_LIMIT,
-                unit=f"ms {unit}, a thousand forwards on {crowd.routers} routers",
-                detail=f"{len(ours)} above 10 ms, the longest in: {phase}"
-                if ours
-                else "none above 10 ms",
-            )
+        ours = [
+            (block["seconds"], phase)
+            for phase, blocks in crowd.blocks.items()
+            for block in blocks
+            if block["ours"]
+        ]
+        seconds, phase = max(ours, default=(0.0, ""))
+        yield Result(
+            name="hold-up",
+            measured=seconds * 1e3,
+            limit=BLOCK_LIMIT,
+            unit=f"ms, a thousand forwards on {crowd.routers} routers",
+            detail=f"{len(ours)} above 10 ms, the longest in: {phase}"
+            if ours
+            else "none above 10 ms",
+        )
 
 
 if __name__ == "__main__":
