@@ -488,3 +488,20 @@ def test_anything_is_a_forward_or_an_error(data: dict[str, Any]) -> None:
     """Whatever comes from outside, nothing but ForwardError is raised."""
     found = parsed({"name": "Game", "internal_port": 80} | data)
     assert found is None or 1 <= found.internal_port <= 65535
+
+
+@pytest.mark.parametrize(
+    ("data", "summary"),
+    [
+        ({}, "TCP 8123"),
+        ({"protocol": "tcp_udp", "port_count": 2}, "TCP+UDP 8123-8124"),
+        ({"target_host": "192.168.1.20"}, "TCP 8123 → 192.168.1.20"),
+        ({"target_host": "2001:db8::2"}, "TCP 8123 → 2001:db8::2"),
+        ({"ip_version": "ipv6"}, "TCP 8123 (IPv6)"),
+        ({"ip_version": "both"}, "TCP 8123 (IPv4+IPv6)"),
+    ],
+)
+def test_summary(data: dict[str, Any], summary: str) -> None:
+    """What a device's page tells of a forward."""
+    forward = Forward.parse({"name": "Game", "internal_port": 8123, **data})
+    assert forward.summary == summary

@@ -359,7 +359,7 @@ async def test_a_changed_forward_is_closed_and_opened(
         (DOMAIN, forward_id), entry.entry_id
     )
     assert device is not None
-    assert device.name == "Web"
+    assert (device.name, device.model) == ("Web", "UDP 8124")
 
 
 async def test_another_name_leaves_the_door_open(

@@ -1,5 +1,6 @@
 """Durations: forwards that close by themselves, and temporary ones that go."""
 
+from custom_components.pcp.client.events import LeaseKept, LeaseReleased
 from custom_components.pcp.forward import ForwardStatus
 from custom_components.pcp.orders import Release
 from custom_components.pcp.wishes import Wish
@@ -66,19 +67,32 @@ def test_a_temporary_forward_is_finished_when_it_is_off() -> None:
     )
     for forward_id in ids:
         books.ledger.open(forward_id, closes_at=600.0)
-    assert books.ledger.finished(ids) == []
+    assert books.ledger.finished(ids, {}) == []
     books.ledger.close("b")
-    assert books.ledger.finished(ids) == ["b"]
+    assert books.ledger.finished(ids, {}) == ["b"]
     books.ledger.handle_timer(now=600.0)
-    assert books.ledger.finished(ids) == ["a", "b"]
-    assert books.ledger.finished(["b"]) == ["b"]
+    assert books.ledger.finished(ids, {}) == ["a", "b"]
+    assert books.ledger.finished(["b"], {}) == ["b"]
+
+
+def test_a_temporary_forward_is_finished_when_the_router_has_closed_it() -> None:
+    """But it does not wait for one that is silent, or keeps it open."""
+    books = opened(temporary=True)
+    books.ledger.close("a")
+    assert books.ledger.finished(["a"], {4: True}) == []
+    assert books.ledger.finished(["a"], {4: False}) == ["a"]
+    assert books.ledger.finished(["a"], {4: None}) == ["a"]
+    books.ledger.handle_event(LeaseKept(key()))
+    assert books.ledger.finished(["a"], {4: True}) == ["a"]
+    books.ledger.handle_event(LeaseReleased(key()))
+    assert books.ledger.finished(["a"], {4: True}) == ["a"]
 
 
 def test_a_temporary_forward_that_is_changed_is_not_finished() -> None:
     """It makes way for itself."""
     books = opened(temporary=True)
     books.ledger.begin_change("a", ends_at=15.0)
-    assert books.ledger.finished(["a"]) == []
+    assert books.ledger.finished(["a"], {}) == []
 
 
 def test_a_duration_goes_on_over_a_restart() -> None:
@@ -108,6 +122,6 @@ def test_a_temporary_forward_that_ran_out_while_down_is_finished() -> None:
     books = opened(temporary=True)
     books.ledger.open("a", closes_at=600.0)
     new = forward(temporary=True)
-    assert books.reopened(later=60.0, a=new).ledger.finished(["a"]) == []
-    assert books.reopened(later=600.0, a=new).ledger.finished(["a"]) == ["a"]
-    assert Bookkeeping().reopened(a=new).ledger.finished(["a"]) == []
+    assert books.reopened(later=60.0, a=new).ledger.finished(["a"], {}) == []
+    assert books.reopened(later=600.0, a=new).ledger.finished(["a"], {}) == ["a"]
+    assert Bookkeeping().reopened(a=new).ledger.finished(["a"], {}) == []

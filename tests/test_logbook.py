@@ -1,13 +1,13 @@
 """The logbook tells in plain words what becomes of forwards."""
 
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import Event, HomeAssistant, split_entity_id
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.pcp.const import EVENT_FORWARD
 from custom_components.pcp.forward import ForwardStatus
-from custom_components.pcp.journal import _NEWS
 from custom_components.pcp.logbook import _MESSAGES, async_describe_events
 
 from .house import House
@@ -26,7 +26,8 @@ def told(hass: HomeAssistant) -> list[str]:
 
         def on_event(event: Event) -> None:
             entry = function(event)
-            assert er.async_get(hass).async_get(entry["entity_id"])
+            assert split_entity_id(entry["entity_id"])[0] == "switch"
+            assert entry["icon"].startswith("mdi:")
             lines.append(f"{entry['name']} {entry['message']}")
 
         hass.bus.async_listen(EVENT_FORWARD, on_event)
@@ -104,8 +105,50 @@ async def test_an_address_that_is_not_told(
 
 def test_every_news_has_words() -> None:
     """What is told on the bus, the logbook can say."""
-    assert set(_MESSAGES) == _NEWS
-    assert ForwardStatus.CLOSING not in _NEWS
+    assert set(ForwardStatus) - set(_MESSAGES) == {ForwardStatus.OPENING}
+
+
+async def test_the_end_of_a_temporary_forward(house: House, told: list[str]) -> None:
+    """It is removed when the router has closed it, so that is told."""
+    await house.set_up()
+    await house.add("Game", 8123, duration={"seconds": 10})
+    await house.wait(11)
+    assert house.ids() == []
+    assert told[1:] == ["Game closed"]
+
+
+@pytest.mark.parametrize("is_temporary", [False, True])
+async def test_a_forward_that_is_removed_while_it_is_open(
+    house: House, hass: HomeAssistant, is_temporary: bool
+) -> None:
+    """By its menu; or because its time is over, and the router is silent."""
+    await house.set_up()
+    duration = {"duration": {"seconds": 10}} if is_temporary else {}
+    forward_id = await house.add("Game", 8123, **duration)
+    events = async_capture_events(hass, EVENT_FORWARD)
+    if is_temporary:
+        house.router.silence()
+        await house.wait(20)
+    else:
+        hass.config_entries.async_remove_subentry(house.entry, forward_id)
+        await house.settle()
+    assert house.ids() == []
+    (event,) = events
+    assert (event.data["status"], event.data["name"]) == ("closing", "Game")
+    assert event.data["external_address"] is None
+
+
+async def test_what_is_on_its_way_is_no_news(house: House, told: list[str]) -> None:
+    """One port after the other comes up, and one that never was open is switched off."""
+    await house.set_up()
+    forward_id = await house.add("Game", 8123, protocol="tcp_udp")
+    assert told == ["Game opened at 203.0.113.5:8123"]
+    await house.turn_off(forward_id)
+    house.router.set_personality("refuses_all")
+    with pytest.raises(HomeAssistantError):
+        await house.turn_on(forward_id)
+    await house.settle()
+    assert told[1:] == ["Game closed", "Game is refused by the router"]
 
 
 async def test_other_programs_may_listen(house: House, hass: HomeAssistant) -> None:

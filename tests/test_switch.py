@@ -73,7 +73,7 @@ async def test_the_switch_is_the_forward(
     assert device is not None
     assert router is not None
     assert registered.device_id == device.id
-    assert device.name == "Game"
+    assert (device.name, device.model) == ("Game", "TCP 8123")
     assert device.via_device_id == router.id
     state = hass.states.get(SWITCH)
     assert state is not None

@@ -237,6 +237,11 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
     # What there is to see, and who is told.
 
     @callback
+    def definition(self, forward_id: str) -> Forward:
+        """Return a forward as it is defined."""
+        return self._ledger.forwards[forward_id]
+
+    @callback
     def forward_response(self, forward_id: str) -> dict[str, Any]:
         """Return a forward as actions answer with it."""
         return forward_response(

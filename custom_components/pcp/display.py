@@ -90,7 +90,8 @@ class Display:
         for _ in range(min(len(self._untold), _AT_ONCE)):
             self._tell(self._untold.popleft())
         self._waiting.look(forward_ids)
-        for forward_id in self._ledger.finished(forward_ids):
+        reachable = self._engine.links.reachable
+        for forward_id in self._ledger.finished(forward_ids, reachable):
             self._remove(forward_id)
         if (self._unshown or self._untold) and self._rest is None:
             self._rest = self._hass.loop.call_soon(self._on_rest)

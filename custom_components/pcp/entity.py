@@ -12,7 +12,7 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN, SUBENTRY_FORWARD
+from .const import DOMAIN
 from .coordinator import PcpConfigEntry, PcpCoordinator
 from .views import ForwardView, RouterView
 
@@ -65,6 +65,7 @@ class ForwardEntity(CoordinatorEntity[PcpCoordinator]):
             assert coordinator.router_device_id is not None
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, self.forward_id)},
+            model=coordinator.definition(self.forward_id).summary,
             name=subentry.title,
             entry_type=DeviceEntryType.SERVICE,
             via_device_id=coordinator.router_device_id,
@@ -140,22 +141,24 @@ async def async_follow_forwards(
 
 
 @callback
-def async_follow_names(entry: PcpConfigEntry) -> None:
-    """Keep the names of the forwards' devices what the forwards are called."""
+def async_follow_definitions(entry: PcpConfigEntry) -> None:
+    """Keep the forwards' devices what the forwards are, and are called."""
     coordinator = entry.runtime_data
     devices = dr.async_get(coordinator.hass)
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[str, str]] = {}
 
     @callback
     def follow() -> None:
-        for subentry in entry.get_subentries_of_type(SUBENTRY_FORWARD):
-            if seen.get(subentry.subentry_id) == subentry.title:
+        for forward_id in coordinator.data.forwards:
+            forward = coordinator.definition(forward_id)
+            name, model = now = (forward.name, forward.summary)
+            if seen.get(forward_id) == now:
                 continue
-            seen[subentry.subentry_id] = subentry.title
+            seen[forward_id] = now
             device = devices.async_get_device_by_identifier(
-                (DOMAIN, subentry.subentry_id), entry.entry_id
+                (DOMAIN, forward_id), entry.entry_id
             )
-            if device is not None and device.name != subentry.title:
-                devices.async_update_device(device.id, name=subentry.title)
+            if device is not None:
+                devices.async_update_device(device.id, model=model, name=name)
 
     entry.async_on_unload(coordinator.async_add_forwards_listener(follow))

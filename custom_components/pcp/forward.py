@@ -158,6 +158,19 @@ class Forward:
                     data[field.name] = str(value)
         return data
 
+    @property
+    def summary(self) -> str:
+        """Return what is opened in short, such as `TCP+UDP 2456-2457 → 192.168.1.20`."""
+        ports = str(self.internal_port)
+        if self.port_count > 1:
+            ports += f"-{self.internal_port + self.port_count - 1}"
+        summary = f"{self.protocol.replace('_', '+').upper()} {ports}"
+        if self.target_host is not None:
+            return f"{summary} → {self.target_host}"
+        if self.ip_version is IPVersion.IPV4:
+            return summary
+        return f"{summary} ({'+'.join(f'IPv{it}' for it in self.ip_version.versions)})"
+
     def mappings_at(
         self, place: Place, internal_addresses: Mapping[int, IPAddress]
     ) -> tuple[WantedMapping, ...]:

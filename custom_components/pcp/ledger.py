@@ -137,9 +137,21 @@ class Ledger:
         self._wishes.stop_all()
         return self._settlement.settle(self._settlement.all_places())
 
-    def finished(self, forward_ids: Iterable[str]) -> list[str]:
-        """Return which are temporary and closed, and so are to be removed."""
-        return self._wishes.finished(forward_ids)
+    def finished(self, forward_ids: Iterable[str], reachable: Reachable) -> list[str]:
+        """Return which are temporary and closed, and so are to be removed.
+
+        Also those that the router does not close now: that is owed without them.
+        """
+
+        def is_being_closed(lease: Lease) -> bool:
+            answers = reachable.get(lease.key.internal_address.version)
+            return answers is True and not lease.is_kept
+
+        return [
+            forward_id
+            for forward_id in self._wishes.finished(forward_ids)
+            if not any(map(is_being_closed, self._leases.of(self.forwards[forward_id])))
+        ]
 
     # What is asked for, or not, while a form is still open.
 

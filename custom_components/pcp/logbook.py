@@ -5,6 +5,7 @@ from typing import Any
 
 from homeassistant.components.logbook import (
     LOGBOOK_ENTRY_ENTITY_ID,
+    LOGBOOK_ENTRY_ICON,
     LOGBOOK_ENTRY_MESSAGE,
     LOGBOOK_ENTRY_NAME,
 )
@@ -17,8 +18,18 @@ _MESSAGES = {
     ForwardStatus.OPEN: "opened",
     ForwardStatus.PARTLY_OPEN: "opened in part",
     ForwardStatus.CLOSED: "closed",
+    ForwardStatus.CLOSING: "was removed, and the router is asked to close it",
     ForwardStatus.REFUSED: "is refused by the router",
     ForwardStatus.UNREACHABLE: "is not open: the router does not answer",
+}
+# Those of the status sensor: the logbook shows none by itself.
+_ICONS = {
+    ForwardStatus.OPEN: "mdi:lock-open-variant",
+    ForwardStatus.PARTLY_OPEN: "mdi:lock-open-minus",
+    ForwardStatus.CLOSED: "mdi:lock",
+    ForwardStatus.CLOSING: "mdi:lock-clock",
+    ForwardStatus.REFUSED: "mdi:lock-alert",
+    ForwardStatus.UNREACHABLE: "mdi:lan-disconnect",
 }
 # Told with where the forward is reached.
 _AT = (ForwardStatus.OPEN, ForwardStatus.PARTLY_OPEN)
@@ -43,6 +54,7 @@ def async_describe_events(
             LOGBOOK_ENTRY_NAME: event.data["name"],
             LOGBOOK_ENTRY_MESSAGE: message,
             LOGBOOK_ENTRY_ENTITY_ID: event.data["entity_id"],
+            LOGBOOK_ENTRY_ICON: _ICONS[status],
         }
 
     async_describe_event(DOMAIN, EVENT_FORWARD, async_describe_forward)

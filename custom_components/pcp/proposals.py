@@ -36,10 +36,7 @@ class Service:
     @property
     def label(self) -> str:
         """What a list of services shows."""
-        ports = str(self.internal_port)
-        if self.port_count > 1:
-            ports += f"-{self.internal_port + self.port_count - 1}"
-        return f"{self.name} ({self.protocol.replace('_', '+').upper()} {ports})"
+        return f"{self.name} ({Forward.parse(self.as_data()).summary})"
 
     def as_data(self) -> dict[str, Any]:
         """Return it as the fields of a forward."""

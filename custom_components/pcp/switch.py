@@ -19,7 +19,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
 from .coordinator import PcpConfigEntry, PcpCoordinator
-from .entity import ForwardEntity, async_follow_forwards, async_follow_names
+from .entity import ForwardEntity, async_follow_definitions, async_follow_forwards
 from .journal import Journal
 
 # The keeper paces its requests itself; one forward must not wait for another one's
@@ -54,7 +54,7 @@ async def async_setup_entry(
         return [switch]
 
     await async_follow_forwards(entry, async_add_entities, create)
-    async_follow_names(entry)
+    async_follow_definitions(entry)
 
 
 class ForwardSwitch(ForwardEntity, SwitchEntity):
@@ -92,8 +92,9 @@ class ForwardSwitch(ForwardEntity, SwitchEntity):
     async def async_added_to_hass(self) -> None:
         """Keep a new switch from the voice assistants; begin to tell what happens."""
         await super().async_added_to_hass()
-        known = None if self.is_new else self.forward
-        self._journal = Journal(self.hass, self.entity_id, known)
+        self._journal = Journal(
+            self.hass, self.entity_id, self.forward, is_new=self.is_new
+        )
         self._journal.async_look(self.forward)
         if TYPE_CHECKING:
             # It has a unique id.
@@ -117,6 +118,8 @@ class ForwardSwitch(ForwardEntity, SwitchEntity):
     @override
     async def async_will_remove_from_hass(self) -> None:
         """Close the forward when its switch is disabled, not when HA stops."""
+        if self.forward_id not in self.coordinator.config_entry.subentries:
+            self._journal.async_end()
         await super().async_will_remove_from_hass()
         entry = self.registry_entry
         if (

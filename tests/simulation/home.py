@@ -270,7 +270,7 @@ class Home:
             self.shown_changes += 1
         self.news += self.ledger.take_news()
         self.waiting.look(touched)
-        for forward_id in self.ledger.finished(touched):
+        for forward_id in self.ledger.finished(touched, self.engine.links.reachable):
             self._remove(forward_id)
             # Home Assistant tells the entry's listeners.
             self.hass.async_create_task(self.follow())
