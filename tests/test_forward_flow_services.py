@@ -159,8 +159,8 @@ async def test_a_change_to_what_is_dangerous_is_asked_twice(
 def test_every_port_of_a_range_is_looked_at() -> None:
     """A danger in the middle counts, one beside the range does not."""
     data = {"name": "Range", "internal_port": 440, "port_count": 6}
-    assert list(dangers(Forward.parse(data))) == ["SMB"]
-    assert list(dangers(Forward.parse(data | {"port_count": 5}))) == []
+    assert list(dangers(Forward.parse(data), None)) == ["SMB"]
+    assert list(dangers(Forward.parse(data | {"port_count": 5}), None)) == []
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_dangers_by_protocol(port: int, tcp: str | None, udp: str | None) -> Non
 
     def told(protocol: str) -> list[str]:
         data = {"name": "It", "protocol": protocol, "internal_port": port}
-        return list(dangers(Forward.parse(data)))
+        return list(dangers(Forward.parse(data), None))
 
     assert told("tcp") == ([tcp] if tcp else [])
     assert told("udp") == ([udp] if udp else [])
@@ -203,23 +203,78 @@ def test_dangers_by_protocol(port: int, tcp: str | None, udp: str | None) -> Non
 def test_what_is_proposed_is_not_dangerous() -> None:
     """Nobody is offered what he is then warned of; the table has no slips."""
     for service in services(8123).values():
-        assert not dangers(Forward.parse(service.as_data())), service
+        assert not dangers(Forward.parse(service.as_data()), None), service
     rows = [(first, last) for first, last, _, _ in _DANGEROUS]
     assert all(0 < first <= last <= 65535 for first, last in rows)
     assert len(set(rows)) == len(rows)
 
 
+HTTP = {"services": "Home Assistant (http)"}
+DOOR: dict[str, Any] = {"name": "Door", "internal_port": 8199}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"service": "home_assistant"},
+        DOOR,
+        DOOR | {"protocol": "tcp_udp"},
+        DOOR | {"internal_port": 8190, "advanced": {"port_count": 10}},
+        DOOR | {"advanced": {"external_port": 443}},
+    ],
+)
 async def test_home_assistant_in_the_clear_is_asked_twice(
-    hass: HomeAssistant, entry: MockConfigEntry
+    hass: HomeAssistant, entry: MockConfigEntry, said: dict[str, Any]
 ) -> None:
-    """As a service, over plain http; with https it is added at once."""
-    speak_http(hass)
-    form = await add(hass, entry, {"service": "home_assistant"})
+    """Over plain http, however it was said; with https it is added at once."""
+    speak_http(hass, port=8199)
+    form = await add(hass, entry, said)
     assert form["step_id"] == "dangerous"
-    assert form["description_placeholders"] == {"services": "Home Assistant (http)"}
-    speak_http(hass, ssl=True)
-    form = await add(hass, entry, {"service": "home_assistant"})
+    assert form["description_placeholders"] == HTTP
+    assert not entry.subentries
+    speak_http(hass, port=8199, ssl=True)
+    form = await add(hass, entry, said)
     assert form["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        DOOR | {"protocol": "udp"},
+        DOOR | {"internal_port": 8190, "advanced": {"port_count": 9}},
+        DOOR | {"internal_port": 8200},
+    ],
+)
+async def test_beside_home_assistants_port_is_not_home_assistant(
+    hass: HomeAssistant, entry: MockConfigEntry, said: dict[str, Any]
+) -> None:
+    """Neither another protocol nor another port."""
+    speak_http(hass, port=8199)
+    form = await add(hass, entry, said)
+    assert form["type"] is FlowResultType.CREATE_ENTRY
+
+
+def test_another_device_is_not_home_assistant() -> None:
+    """Whatever it has at the port of the same number."""
+    forward = Forward.parse(DOOR | {"target_host": "192.168.1.20"})
+    assert not dangers(forward, 8199)
+
+
+async def test_a_change_to_home_assistant_in_the_clear_is_asked_twice(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """The forward stays as it is until then."""
+    speak_http(hass, port=8199)
+    await add(hass, entry, GAME)
+    [forward_id] = entry.subentries
+    form = await change(hass, entry, forward_id)
+    form = await submit(hass, form, DOOR)
+    assert form["step_id"] == "dangerous"
+    assert form["description_placeholders"] == HTTP
+    assert external_ports(router) == [8123]
+    result = await submit(hass, form, {})
+    assert result["reason"] == "reconfigure_successful"
+    assert external_ports(router) == [8199]
 
 
 # How it ends.
@@ -279,7 +334,8 @@ async def test_the_end_tells_of_plain_http(
     placeholders = result["description_placeholders"]
     assert placeholders is not None
     async with await serve(placeholders["internal_address"], 8125):
-        result = await add(hass, entry, GAME | {"internal_port": 8125})
+        form = await add(hass, entry, GAME | {"internal_port": 8125})
+        result = await submit(hass, form, {})
     assert result["description"] == "plain"
 
 

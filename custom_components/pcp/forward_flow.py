@@ -44,7 +44,7 @@ from .forward import (
 )
 from .listening import async_listens
 from .markdown import as_it_is
-from .proposals import HOME_ASSISTANT, dangers, services
+from .proposals import PLAIN_HTTP, dangers, services
 from .views import ForwardView
 
 CONF_SERVICE = "service"
@@ -157,9 +157,7 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         # Another name alone leaves the doors as they are.
         is_known = subentry is not None and forward.as_data() == dict(subentry.data)
         if not is_known:
-            self._told = frozenset(dangers(forward))
-            if service == HOME_ASSISTANT and self._speaks_plain_http:
-                self._told |= {"Home Assistant (http)"}
+            self._told = frozenset(dangers(forward, self._plain_http_port))
             if not self._told <= self._accepted:
                 return self.async_show_form(
                     step_id="dangerous",
@@ -189,11 +187,8 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         host = _internal_address(view)
         if host is not None and await async_listens(forward, host) is False:
             return "unanswered"
-        is_own = (
-            forward.target_host is None
-            and forward.internal_port == self._home_assistant_port
-        )
-        return "plain" if is_own and self._speaks_plain_http else "opened"
+        is_plain = PLAIN_HTTP in dangers(forward, self._plain_http_port)
+        return "plain" if is_plain else "opened"
 
     def _services_schema(self) -> vol.Schema:
         """Return what offers the usual services."""
@@ -218,8 +213,9 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         return self.hass.config.api.port if self.hass.config.api else None
 
     @property
-    def _speaks_plain_http(self) -> bool:
-        return self.hass.config.api is not None and not self.hass.config.api.use_ssl
+    def _plain_http_port(self) -> int | None:
+        api = self.hass.config.api
+        return api.port if api and not api.use_ssl else None
 
 
 def forward_schema(*, collapsed: bool = True) -> vol.Schema:

@@ -20,6 +20,7 @@ from .forward import (
 
 HOME_ASSISTANT = "home_assistant"
 HOME_ASSISTANT_PORT = 8123
+PLAIN_HTTP = "Home Assistant (http)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +160,19 @@ def services(home_assistant_port: int | None) -> dict[str, Service]:
     return {HOME_ASSISTANT: own} | _OTHERS
 
 
-def dangers(forward: Forward) -> Collection[str]:
-    """Return the names of what usually listens there and is not to be exposed."""
+def dangers(forward: Forward, plain_http_port: int | None) -> Collection[str]:
+    """Return the names of what usually listens there and is not to be exposed.
+
+    `plain_http_port` is where this Home Assistant speaks http without encryption.
+    """
     first = forward.internal_port
     last = first + forward.port_count - 1
     over = frozenset(forward.protocol.protocols)
+    known = _DANGEROUS
+    if plain_http_port is not None and forward.target_host is None:
+        known = ((plain_http_port, plain_http_port, _TCP, PLAIN_HTTP), *known)
     return dict.fromkeys(
         name
-        for begin, end, protocols, name in _DANGEROUS
+        for begin, end, protocols, name in known
         if begin <= last and first <= end and protocols & over
     )

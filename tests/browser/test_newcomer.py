@@ -75,7 +75,13 @@ def test_first_five_minutes(
         frontend.dialog(page, "config_subentries.forward.step.user.title")
         look.at("newcomer-4-first-forward")
         fill_in = {"desktop": choose, "phone": type_in}[size]
-        fill_in(look, newcomer)
+        fill_in(look)
+        frontend.submit(page)
+
+        frontend.dialog(page, "config_subentries.forward.step.dangerous.title")
+        look.at("newcomer-6-are-you-sure")
+        assert newcomer.page_from_outside(PORT) is None
+        frontend.submit(page)
 
         expect(page.get_by_text(OUTSIDE)).to_be_visible()
         assert b"200 OK" in (newcomer.page_from_outside(PORT) or b"")
@@ -86,24 +92,17 @@ def test_first_five_minutes(
     assert not faults(newcomer.home_assistant.log())
 
 
-def choose(look: Look, newcomer: Newcomer) -> None:
-    """Choose Home Assistant's own port, and say that it is meant."""
+def choose(look: Look) -> None:
+    """Choose Home Assistant's own port."""
     page = look.page
     frontend.choose_service(page, f"Home Assistant (TCP {PORT})")
     look.at("newcomer-5-service")
-    frontend.submit(page)
-    frontend.dialog(page, "config_subentries.forward.step.dangerous.title")
-    look.at("newcomer-6-are-you-sure")
-    assert newcomer.page_from_outside(PORT) is None
-    frontend.submit(page)
 
 
-def type_in(look: Look, newcomer: Newcomer) -> None:
+def type_in(look: Look) -> None:
     """Type a name and a port."""
     page = look.page
     for key, text in (("name", "My home"), ("internal_port", str(PORT))):
         frontend.forward_field(page, key).click()
         page.keyboard.type(text)
     look.at("newcomer-5-typed")
-    assert newcomer.page_from_outside(PORT) is None
-    frontend.submit(page)
