@@ -6,15 +6,26 @@ from pathlib import Path
 import string
 from typing import Any
 
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.loader import async_get_integration
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pcp.client.codec import ResultCode
 from custom_components.pcp.client.mapping import Refusal, RefusalReason
 from custom_components.pcp.const import DOMAIN, Issue
 from custom_components.pcp.errors import RefusedError, refusal_code
-from custom_components.pcp.issues import _PAGES, _REFUSED_PAGE, _REFUSED_PAGES
+from custom_components.pcp.issues import (
+    _PAGES,
+    _REFUSED_PAGE,
+    _REFUSED_PAGES,
+    async_tell_store_lost,
+)
+from custom_components.pcp.markdown import as_it_is
 
 from .test_documents import anchors
+from .test_translations import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 TRANSLATIONS = ROOT / f"custom_components/{DOMAIN}/translations/en.json"
@@ -47,7 +58,7 @@ def test_every_reason_is_told(reason: RefusalReason) -> None:
     forms = texts()["config_subentries"]["forward"]["error"]
     assert placeholders(forms[reason]) == given
     issue = texts()["issues"][f"{Issue.FORWARD_REFUSED}_{reason}"]
-    assert placeholders(issue["title"]) == {"name"}
+    assert placeholders(issue["title"]) == {"plain_name"}
     assert placeholders(issue["description"]) == {"name", *given}
 
 
@@ -60,6 +71,34 @@ def test_there_is_no_issue_that_is_never_told() -> None:
         Issue.STORE_DAMAGED,
         Issue.STORAGE_FAILED,
         *(f"{Issue.FORWARD_REFUSED}_{reason}" for reason in RefusalReason),
+    }
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_names_stand_in_descriptions_as_they_are(language: str) -> None:
+    """The frontend shows descriptions as Markdown, and titles as plain text."""
+    issues = json.loads(TRANSLATIONS.with_name(f"{language}.json").read_text())[
+        "issues"
+    ]
+    for key, issue in issues.items():
+        assert all(it.startswith("plain_") for it in placeholders(issue["title"])), key
+        assert not any(
+            it.startswith("plain_") for it in placeholders(issue["description"])
+        ), key
+
+
+async def test_a_router_cannot_speak_markdown(hass: HomeAssistant) -> None:
+    """Its title may come from SSDP, that is from anybody on the network."""
+    await async_get_integration(hass, DOMAIN)
+    entry = MockConfigEntry(domain=DOMAIN, title="[Log in](http://x.y) *now*")
+    async_tell_store_lost(hass, entry)
+    issue = ir.async_get(hass).async_get_issue(
+        DOMAIN, f"{Issue.STORE_LOST}_{entry.entry_id}"
+    )
+    assert issue is not None
+    assert issue.translation_placeholders == {
+        "router": as_it_is(entry.title),
+        "plain_router": entry.title,
     }
 
 

@@ -398,7 +398,9 @@ async def test_7_a_router_behind_another_is_told(
         assert issue is not None
         assert issue.translation_placeholders == {
             "router": "Router",
+            "plain_router": "Router",
             "external_address": address,
+            "plain_external_address": address,
         }
         assert issue.severity is ir.IssueSeverity.WARNING
         assert issue.learn_more_url is not None
@@ -501,7 +503,7 @@ async def test_7_a_refusal_that_comes_by_itself(
     )
     assert issue is not None
     assert issue.translation_placeholders is not None
-    assert issue.translation_placeholders["name"] == "Game"
+    assert issue.translation_placeholders["plain_name"] == "Game"
     assert issue.severity is ir.IssueSeverity.ERROR
     assert issue.learn_more_url is not None
     assert issue.learn_more_url.startswith("https://")

@@ -9,6 +9,7 @@ from .client.mapping import RefusalReason
 from .const import DOMAIN, Issue
 from .errors import refusal_code
 from .forward import ForwardStatus
+from .markdown import as_it_is
 from .views import ForwardView, RouterView
 
 # Where the documents say what to do.
@@ -132,7 +133,11 @@ def _tell(
     severity: ir.IssueSeverity = ir.IssueSeverity.ERROR,
     **placeholders: str,
 ) -> None:
-    """Tell that something does not work now, unless the severity says less."""
+    """Tell that something does not work now, unless the severity says less.
+
+    A description is Markdown, a title is plain text: it has the same placeholders with
+    `plain_` before their names.
+    """
     documentation = async_get_loaded_integration(hass, DOMAIN).documentation
     ir.async_create_issue(
         hass,
@@ -142,7 +147,10 @@ def _tell(
         learn_more_url=f"{documentation}/blob/main/docs/{page}",
         severity=severity,
         translation_key=translation_key,
-        translation_placeholders=placeholders,
+        translation_placeholders={
+            **{key: as_it_is(text) for key, text in placeholders.items()},
+            **{f"plain_{key}": text for key, text in placeholders.items()},
+        },
     )
 
 

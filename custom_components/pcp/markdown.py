@@ -1,4 +1,4 @@
-"""Names inside the descriptions of forms, which Home Assistant shows as Markdown."""
+"""Names inside the descriptions of forms and issues, which are shown as Markdown."""
 
 import re
 
