@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.pcp.client.codec import MapRequest, ResultCode
+from custom_components.pcp.client.mapping import Protocol
 from custom_components.pcp.const import DOMAIN
 from tests.simulated_router import PERSONALITIES, SimulatedRouter
 
@@ -93,9 +94,9 @@ def is_collapsed(form: SubentryFlowResult) -> bool:
 
 
 async def test_the_form_has_the_contracts_defaults(
-    hass: HomeAssistant, entry: MockConfigEntry
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
 ) -> None:
-    """Name and port are for the user to say."""
+    """Name and port are for the user to say; the protocol is TCP where none is said."""
     form = await start(hass, entry)
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == "user"
@@ -103,13 +104,14 @@ async def test_the_form_has_the_contracts_defaults(
     assert form["description_placeholders"] == {"router": entry.title}
     assert is_collapsed(form)
     assert shown(form) == {
-        "protocol": "tcp",
         "advanced": {
             "exact_external_port": False,
             "ip_version": "ipv4",
             "port_count": 1,
         },
     }
+    await submit(hass, form, {"name": "Web", "internal_port": 8080})
+    assert [mapping.protocol for mapping in router.mappings()] == [Protocol.TCP]
 
 
 async def test_a_forward_is_added_open(

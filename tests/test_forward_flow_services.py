@@ -22,7 +22,6 @@ pytest_plugins = ["tests.glue_fixtures"]
 
 # What the form posts where nobody touched it.
 UNTOUCHED: dict[str, Any] = {
-    "protocol": "tcp",
     "advanced": {
         "exact_external_port": False,
         "ip_version": "ipv4",
@@ -67,12 +66,20 @@ async def test_a_service_is_all_that_has_to_be_said(
 async def test_what_is_said_counts_more_than_the_service(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """Another name and port than usual; the protocol is still the service's."""
+    """Another name and port than usual; the protocol is the service's, or that said."""
     said = {"service": "valheim", "name": "Valhalla", "internal_port": 2500}
     await add(hass, entry, UNTOUCHED | said)
     [subentry] = entry.subentries.values()
     assert subentry.title == "Valhalla"
     assert subentry.data == {"protocol": "udp", "internal_port": 2500}
+    said = {"service": "wireguard", "protocol": "tcp_udp"}
+    await add(hass, entry, UNTOUCHED | said)
+    *_, subentry = entry.subentries.values()
+    assert subentry.data == {"protocol": "tcp_udp", "internal_port": 51820}
+    said = {"service": "openvpn", "protocol": "tcp"}
+    await add(hass, entry, UNTOUCHED | said)
+    *_, subentry = entry.subentries.values()
+    assert subentry.data == {"internal_port": 1194}
 
 
 async def test_a_service_for_which_no_other_port_will_do(

@@ -129,7 +129,10 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         elif subentry is not None:
             values = _form_values(subentry)
         is_plain = subentry is None or not _form_values(subentry)[SECTION_ADVANCED]
-        schema = forward_schema(collapsed=is_plain and SECTION_ADVANCED not in errors)
+        schema = forward_schema(
+            collapsed=is_plain and SECTION_ADVANCED not in errors,
+            is_new=subentry is None,
+        )
         if subentry is None:
             schema = self._services_schema().extend(schema.schema)
         return self.async_show_form(
@@ -218,15 +221,19 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         return api.port if api and not api.use_ssl else None
 
 
-def forward_schema(*, collapsed: bool = True) -> vol.Schema:
+def forward_schema(*, collapsed: bool = True, is_new: bool = True) -> vol.Schema:
     """Return the form of a forward."""
+    # Without a default beside the services: one could not be told from a choice.
+    protocol = (
+        vol.Optional(CONF_PROTOCOL)
+        if is_new
+        else vol.Required(CONF_PROTOCOL, default=ForwardProtocol.TCP.value)
+    )
     return vol.Schema(
         {
             # Optional where a service is chosen; Forward.parse tells what is missing.
             vol.Optional(CONF_NAME): TextSelector(),
-            vol.Required(
-                CONF_PROTOCOL, default=ForwardProtocol.TCP.value
-            ): SelectSelector(
+            protocol: SelectSelector(
                 SelectSelectorConfig(
                     options=[protocol.value for protocol in ForwardProtocol],
                     translation_key=CONF_PROTOCOL,
@@ -267,7 +274,6 @@ def _completed(data: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
     """Return the fields with what a service usually has, where nothing was said."""
     said = {key: value for key, value in data.items() if value not in (None, "")}
     # A form always has these; what it begins with says nothing.
-    said.pop(CONF_PROTOCOL, None)
     if not said.get(CONF_EXACT_EXTERNAL_PORT):
         said.pop(CONF_EXACT_EXTERNAL_PORT, None)
     if CONF_INTERNAL_PORT not in said and said.get(CONF_PORT_COUNT) == 1:
