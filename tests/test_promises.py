@@ -560,8 +560,14 @@ async def test_7_a_silent_router_that_refused_is_still_one_that_refused(
 async def test_9_one_line_down_one_line_up(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However long it takes and however much is asked meanwhile."""
+    """However long it takes and however much is asked meanwhile.
+
+    A router is called by its address until it gets a name.
+    """
+    caplog.set_level(logging.INFO)
     await house.set_up(data={"mac": MAC})
+    title = "Router (2a00:1450::1)"
+    house.hass.config_entries.async_update_entry(house.entry, title=title)
     forward_id = await house.add()
     caplog.clear()
     house.router.silence()
@@ -578,8 +584,8 @@ async def test_9_one_line_down_one_line_up(
         and record.levelno > logging.DEBUG
     ]
     assert lines == [
-        ("WARNING", "Router does not answer"),
-        ("WARNING", "Router answers again"),
+        ("INFO", "Router (**REDACTED**) does not answer"),
+        ("INFO", "Router (**REDACTED**) answers again"),
     ]
 
 
@@ -587,6 +593,7 @@ async def test_9_a_router_that_was_never_there_is_one_line(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its first answer is no news."""
+    caplog.set_level(logging.INFO)
     house.router.silence()
     await house.set_up()
     await house.wait(3600)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
-import re
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED
 from homeassistant.core import HomeAssistant
 
 from .coordinator import PcpConfigEntry
+from .redaction import without_addresses
 
 TO_REDACT = {
     "allowed_sources",
@@ -25,13 +25,6 @@ TO_REDACT = {
     "udn",
     "unique_id",
 }
-# What an address or a network may look like, alone or within a text: before a port, in
-# a URL, at the end of a sentence.
-_ADDRESS = re.compile(
-    r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:.]+(?:[0-9A-Fa-f]|::))(?:/\d+)?"
-)
-# RFC 6052: the NAT64 prefix that everybody may use tells nothing of anybody.
-WELL_KNOWN_PREFIX = IPv6Network("64:ff9b::/96")
 
 
 async def async_get_config_entry_diagnostics(
@@ -67,17 +60,6 @@ def _redact(value: Any) -> Any:
         case IPv4Address() | IPv6Address():
             return _redact(str(value))
         case str():
-            return _ADDRESS.sub(
-                lambda found: REDACTED if _is_global(found[0]) else found[0], value
-            )
+            return without_addresses(value)
         case _:
             return value
-
-
-def _is_global(text: str) -> bool:
-    """Tell whether an address or a network is of the Internet and not everybody's."""
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return network.is_global and network != WELL_KNOWN_PREFIX

@@ -17,6 +17,7 @@ from . import issues
 from .acts import Acts
 from .engine import Engine
 from .news import News
+from .redaction import without_addresses
 from .views import ForwardView, PcpData, RouterView, forward_view, router_view
 from .waiting import Waiting
 
@@ -157,12 +158,12 @@ class Display:
     def _log_silence(self, reachable: Iterable[bool | None]) -> None:
         """Log the first silence, and the first answer after it."""
         known = [answers for answers in reachable if answers is not None]
-        if not known:
+        is_silent = not any(known)
+        if not known or is_silent is self._is_silence_told:
             return
-        if any(known):
-            if self._is_silence_told:
-                _LOGGER.warning("%s answers again", self._entry.title)
-            self._is_silence_told = False
-        elif not self._is_silence_told:
-            _LOGGER.warning("%s does not answer", self._entry.title)
-            self._is_silence_told = True
+        self._is_silence_told = is_silent
+        # A router is called by its address until it gets a name.
+        _LOGGER.info(
+            "%s does not answer" if is_silent else "%s answers again",
+            without_addresses(self._entry.title),
+        )
