@@ -397,7 +397,7 @@ async def test_a_renewal_that_the_router_refuses(
 
 
 async def test_a_renewal_that_hangs(home: House) -> None:
-    """Whatever happens, the door closes after the longest time."""
+    """The door closes after the longest time."""
     forward_id, switch = await add(home)
     await use(
         home,
