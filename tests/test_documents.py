@@ -156,6 +156,14 @@ def test_every_blueprint_can_be_imported_from_the_documents() -> None:
     }
 
 
+def test_the_readme_leads_to_everything() -> None:
+    """Each document, and what would be a page of its own on Home Assistant's site."""
+    links = set(_LINK.findall((ROOT / "README.md").read_text()))
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert {link.partition("#")[0] for link in links} >= pages
+    assert "docs/reference.md#how-data-is-updated" in links
+
+
 def test_security_is_held_by_tests() -> None:
     """What is promised there can be seen to break."""
     assert len(_REFERENCE.findall((ROOT / "docs/security.md").read_text())) > 20
