@@ -10,7 +10,9 @@ from homeassistant.components.automation import DOMAIN as AUTOMATION
 from homeassistant.components.blueprint.importer import fetch_blueprint_from_url
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.helpers.selector import selector
 from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml import parse_yaml
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
@@ -195,6 +197,48 @@ async def test_a_button_that_appears_was_not_pressed(home: House) -> None:
     home.hass.states.async_set(button, "2026-11-22T12:00:00+00:00")
     await home.settle()
     assert home.status(forward_id) == "open"
+
+
+async def test_a_push_button_tells_by_an_event(home: House) -> None:
+    """Also one that was never pressed before."""
+    forward_id, switch = await add(home)
+    button = "event.remote"
+    home.hass.states.async_set(button, "unknown", {"device_class": "button"})
+    await use(home, "open_for_a_while", forwards=[switch], button=button)
+    assert home.status(forward_id) == "closed"
+    home.hass.states.async_set(
+        button, "2026-11-22T12:00:00.250+00:00", {"event_type": "press_end"}
+    )
+    await home.settle()
+    assert home.status(forward_id) == "open"
+
+
+@pytest.mark.parametrize(
+    ("domain", "device_class", "is_offered"),
+    [
+        ("input_button", None, True),
+        ("button", None, True),
+        ("button", "restart", True),
+        ("event", "button", True),
+        # Such as the events of the router itself.
+        ("event", None, False),
+        ("event", "motion", False),
+        ("event", "doorbell", False),
+    ],
+)
+def test_what_is_offered_as_a_button(
+    domain: str, device_class: str | None, is_offered: bool
+) -> None:
+    """Nothing that happens without somebody of the house."""
+    blueprint = parse_yaml((FOLDER / "open_for_a_while.yaml").read_text())
+    assert isinstance(blueprint, dict)
+    field = blueprint["blueprint"]["input"]["button"]
+    offered = any(
+        domain in entity["domain"]
+        and device_class in entity.get("device_class", [device_class])
+        for entity in selector(field["selector"]).config["filter"]
+    )
+    assert offered is is_offered
 
 
 async def test_a_button_while_the_router_is_silent(home: House) -> None:
