@@ -14,9 +14,11 @@ from custom_components.pcp.client.events import (
     LeaseRefused,
     ProtocolChanged,
     ServerProtocol,
+    ServerReachable,
 )
 from custom_components.pcp.client.hearsay import Hearsay
 from custom_components.pcp.client.mapping import LeaseState
+from custom_components.pcp.client.timing import CHECK_INTERVAL
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started, started_nat_pmp
@@ -172,3 +174,26 @@ def test_server_of_another_version(version: int, lifetime: int, wait: float) -> 
     assert world.new() == []
     world.run_for(0.5)
     assert len(world.new_maps()) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_deletions_on_a_server_that_does_not_speak_pcp_any_more(seed: int) -> None:
+    """9, 8.1.1: its no is no silence after which all is asked anew every few seconds."""
+    world, router = joined("rfc", seed=seed)
+    router.personality = PERSONALITIES["version_3_only"]
+    world.run_for(CHECK_INTERVAL)
+    # Who is refused gives up, so that nothing can be verified just then.
+    world.want(wish_of(4))
+    world.run_for(4.1)
+    world.new()
+    for port in (1, 2, 3, 4):
+        world.release(key_of(port))
+    world.run_for(60.0)
+    world.new_events(ServerReachable)
+    world.run_for(1800.0)
+    assert world.new_events(ServerReachable) == []
+    # 8.1.1: after 3, 6, 12 s and so on, or a tenth less.
+    assert len(world.new_maps()) <= 4 * 11
+    router.personality = PERSONALITIES["rfc"]
+    world.run_for(CHECK_INTERVAL + 10.0)
+    assert router.mappings == ()

@@ -74,6 +74,7 @@ class Contact:
             if self._is_declined:
                 self._is_declined = False
                 self._leases.ask_refused_in_pcp(now=now)
+                self._leases.ask_unanswered(now=now)
             self._server.declines_pcp = False
         if self._server.protocol is not protocol:
             self._switch(protocol, now=now)
@@ -99,12 +100,8 @@ class Contact:
         elif protocol is None:
             self._server.declines_pcp = True
             self._speak_another(answer, now=now)
-        elif self._hearsay.is_in_doubt(now=now):
-            if not self._is_nat_pmp(answer):
-                # There is no more to be had: the next one is as good as an answer.
-                self._testify(answer, now=now)
-        elif self._hearsay.doubt(now=now):
-            self._check.restart(now=now, doubt=True)
+        else:
+            self._take_denial(answer, now=now)
 
     def take_nat_pmp_answer(self, *, now: float) -> None:
         """Take the sign that a server that speaks PCP knows NAT-PMP.
@@ -116,6 +113,18 @@ class Contact:
             self._testify(VersionAnswer(version=NAT_PMP_VERSION), now=now)
         else:
             self._server.drop("version")
+
+    def _take_denial(self, answer: VersionAnswer, *, now: float) -> None:
+        """Take the news that a server that has spoken PCP does not: verify it."""
+        if self._is_declined and self._server.reachable:
+            # It was verified before: this is no silence, after which all is asked anew.
+            self._server.hear(now=now)
+        if self._hearsay.is_in_doubt(now=now):
+            if not self._is_nat_pmp(answer):
+                # There is no more to be had: the next one is as good as an answer.
+                self._testify(answer, now=now)
+        elif self._hearsay.doubt(now=now):
+            self._check.restart(now=now, doubt=True)
 
     def _testify(self, answer: VersionAnswer, *, now: float) -> None:
         self._hearsay.testify(answer, now=now)
