@@ -182,7 +182,7 @@ def test_server_that_keeps_an_ipv4_mapping() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [ResultCode.NETWORK_FAILURE, ResultCode.MALFORMED_REQUEST, 200]
+    "code", [ResultCode.NETWORK_FAILURE, ResultCode.UNSUPP_OPCODE, 200]
 )
 def test_other_errors_of_a_delete(code: ResultCode | int) -> None:
     """8.3: any error holds the delete, and leaves the lease as it is."""
@@ -191,6 +191,21 @@ def test_other_errors_of_a_delete(code: ResultCode | int) -> None:
     world.run_for(29.0)
     assert world.new_maps() == []
     assert world.state() is LeaseState.RELEASING
+
+
+def test_delete_that_was_damaged() -> None:
+    """7.4: what could not be read is asked again: its like has made the mapping."""
+    world, delete = releasing()
+    for wait in (3.0, 6.0, 12.0, 24.0):
+        world.receive(world.error(delete, ResultCode.MALFORMED_REQUEST, lifetime=1800))
+        assert world.state() is LeaseState.RELEASING
+        world.run_for(wait - 0.1)
+        assert world.new_maps() == []
+        world.run_for(0.1)
+        assert world.new_maps() == [delete]
+    assert world.drops == {"damaged": 4}
+    world.receive(world.success(delete))
+    assert world.lease() is None
 
 
 def test_mapping_that_lives_on_for_a_while() -> None:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from custom_components.pcp.client.codec import ResultCode
-from custom_components.pcp.client.events import LeaseGranted, LeaseLost
+from custom_components.pcp.client.events import LeaseGranted, LeaseLost, LeaseRefused
 from custom_components.pcp.client.mapping import LeaseState
 from tests.simulated_router import PERSONALITIES, RouterCore
 
@@ -144,6 +144,26 @@ def test_refused_renewal_with_a_long_hold() -> None:
     assert world.state() is LeaseState.REFUSED
     world.run_until(START + 9000.0)
     assert len(world.new_maps()) == 1
+
+
+def test_renewal_that_was_damaged() -> None:
+    """7.4, 11.2.1: what could not be read is followed by the next one, and no hold."""
+    world = started(wish_of(), jitter=0.0)
+    world.run_until(START + 1800.0)
+    (renewal,) = world.new_maps()
+    world.receive(world.error(renewal, ResultCode.MALFORMED_REQUEST, lifetime=1800))
+    world.run_until(START + 2700.0)
+    assert world.new_maps() == [renewal]
+    assert world.new_events(LeaseRefused) == []
+
+
+def test_what_cannot_be_read() -> None:
+    """7.4: a server that has read no such request before refuses it."""
+    world = started()
+    world.want()
+    (request,) = world.new_maps()
+    world.receive(world.error(request, ResultCode.MALFORMED_REQUEST))
+    assert world.state() is LeaseState.REFUSED
 
 
 @pytest.mark.parametrize("lifetime", [1, 5, 13, 60])

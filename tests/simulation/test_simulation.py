@@ -31,7 +31,7 @@ type Break = Callable[[pytest.MonkeyPatch], None]
 # So many weeks are lived: the first seeds, in turn with every personality.
 WEEKS = 500
 # Those that are known not to be clean: README.md tells why.
-UNCLEAN = frozenset({443, 465})
+UNCLEAN = frozenset({443})
 # An invariant that is broken on purpose is to be seen within so many seeds.
 SEEDS = range(len(PERSONALITIES))
 # Those of the router that grants two ports together: for what the first do not show.

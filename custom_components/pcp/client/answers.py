@@ -199,6 +199,10 @@ class Answers:
         miniupnpd says NO_RESOURCES where there is nothing to delete; the hold of 11.4
         would punish the next wish for it.
         """
+        if answer.result_code == ResultCode.MALFORMED_REQUEST and _was_read(lease):
+            # It was damaged on its way: what was sent is not answered yet.
+            self._server.drop("damaged")
+            return
         if answer.result_code in _OPTION_ERRORS and (
             self._was_about_options(lease, answer, now=now)
         ):
@@ -280,6 +284,14 @@ class Answers:
 def _lifetime(answer: MapAnswer) -> int:
     """Return a lifetime as we act on it. RFC 6887 15."""
     return min(answer.lifetime, MAXIMUM_LIFETIME)
+
+
+def _was_read(lease: Lease) -> bool:
+    """Tell whether the server has read the like of a lease's last request before.
+
+    It has granted the mapping, or nobody would renew or delete it.
+    """
+    return lease.must_delete or (lease.grant is not None and not lease.is_doubtful)
 
 
 def _differ(grant: Grant, other: Grant) -> bool:
