@@ -147,7 +147,7 @@ class Doors:
                 (key.internal_address, key.protocol, key.internal_port),
             )
             for closer in hass.data.get(_CLOSERS, ())
-            for key in closer._left()
+            for key in closer._left
         }
 
     def _stored(self) -> tuple[set[str], set[tuple[str, int]]]:
