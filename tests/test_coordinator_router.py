@@ -17,6 +17,7 @@ from .glue import MAC, OTHER_MAC, forward_data
 from .house import House
 
 pytest_plugins = ["tests.house_fixtures"]
+RESOLVE = "custom_components.pcp.servers.async_resolve"
 pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
 
 
@@ -157,6 +158,72 @@ async def test_a_host_that_was_changed_while_not_loaded(
     assert house.status(forward_id) == "open"
     assert ports(other_router) == [8123]
     assert house.open_ports() == []
+
+
+async def test_a_name_that_leads_nowhere_after_the_host_was_changed(
+    house: House, other_router: SimulatedRouter
+) -> None:
+    """Nothing is kept open on the router that was left, and nothing opened there."""
+    await house.set_up()
+    forward_id = await house.add()
+    await house.stop()
+    update(house, host="router.example")
+    count = house.count()
+    with patch(RESOLVE, side_effect=ValueError):
+        await house.start()
+        assert house.status(forward_id) == "unreachable"
+        await house.wait(120)
+        assert house.open_ports() == []
+    assert {request.lifetime for request in house.maps(count)} == {0}
+    found = [IPv4Address(other_router.address)]
+    with patch(RESOLVE, return_value=found):
+        await house.until(lambda: ports(other_router) == [8123], within=60)
+    assert house.open_ports() == []
+    assert house.status(forward_id) == "open"
+    assert house.stored()["host"] == "router.example"
+
+
+async def test_moving_to_a_name_that_leads_nowhere(house: House) -> None:
+    """The old router is left all the same; the same router is found by another name."""
+    await house.set_up()
+    forward_id = await house.add()
+    with patch(RESOLVE, side_effect=ValueError):
+        await house.finish(house.coordinator.async_move_to("router.example"))
+        assert house.open_ports() == []
+        assert house.status(forward_id) == "unreachable"
+    found = [IPv4Address(house.router.address)]
+    with patch(RESOLVE, return_value=found):
+        await house.until(lambda: house.open_ports() == [8123], within=60)
+        count = house.count()
+        await house.finish(house.coordinator.async_move_to("same.example"))
+        assert house.count() == count
+        await house.wait(1)
+    assert house.stored()["host"] == "same.example"
+
+
+async def test_a_name_that_leads_nowhere_at_a_start(house: House) -> None:
+    """The router is asked where it was last: nobody has said that it is another one."""
+    found = [IPv4Address(house.router.address)]
+    with patch(RESOLVE, return_value=found):
+        await house.set_up(data={"host": "router.example"})
+        forward_id = await house.add()
+        await house.stop()
+    count = house.count()
+    with patch(RESOLVE, side_effect=ValueError):
+        await house.start()
+        assert house.status(forward_id) == "open"
+    assert {request.lifetime for request in house.maps(count)} == {3600}
+
+
+async def test_moving_to_a_router_of_the_other_ip_version(house: House) -> None:
+    """What is with the old one is closed there, though nobody else takes it."""
+    await house.set_up()
+    forward_id = await house.add()
+    await house.finish(house.coordinator.async_move_to("::1"))
+    await house.settle()
+    assert house.open_ports() == []
+    assert house.status(forward_id) == "unreachable"
+    assert house.stored()["servers"] == ["::1"]
 
 
 async def test_another_mac_address_is_another_router(house: House) -> None:

@@ -443,3 +443,21 @@ def test_damaged_pinhole_keepers(value: object) -> None:
     snapshot, damage = Snapshot.from_json(data, wall_offset=WALL_OFFSET)
     assert snapshot == EXAMPLE
     assert len(damage) == 1
+
+
+def test_whose_servers_they_are() -> None:
+    """What was stored before that was known says nothing of it."""
+    snapshot = replace(EXAMPLE, host="router.example")
+    data = snapshot.as_json(wall_offset=WALL_OFFSET)
+    assert data["host"] == "router.example"
+    assert read(data) == snapshot
+    assert "host" not in EXAMPLE.as_json(wall_offset=WALL_OFFSET)
+
+
+@pytest.mark.parametrize("value", [5, ["router.example"], True, {}])
+def test_damaged_host(value: object) -> None:
+    """Then nobody knows; the rest is as it was."""
+    data = EXAMPLE.as_json(wall_offset=WALL_OFFSET) | {"host": value}
+    snapshot, (what,) = Snapshot.from_json(data, wall_offset=WALL_OFFSET)
+    assert snapshot == EXAMPLE
+    assert what.startswith("host")

@@ -99,9 +99,11 @@ class Engine:
         """
         stored = await self._records.async_load()
         snapshot = stored.snapshot if stored else Snapshot()
-        self.links.restore(snapshot.servers, snapshot.pinhole_keepers)
-        self._where.is_beyond = self._where.anycast and any(
-            server in ANYCAST_ADDRESSES for server in snapshot.servers
+        self.links.restore(snapshot)
+        self._where.is_beyond = (
+            self._where.anycast
+            and snapshot.host in (None, self._where.host)
+            and any(server in ANYCAST_ADDRESSES for server in snapshot.servers)
         )
         now = self.clock.now()
         for _ in self.ledger.restore_in_steps(snapshot, forwards, now=now):
@@ -184,9 +186,11 @@ class Engine:
     ) -> None:
         """Make a link to each server of the router that has none yet.
 
-        What is with another server than before is closed there, and asked for here.
+        What is with another server than before is closed there, and asked for here; with
+        a router that was left it is, too, when the new one cannot be found.
         """
         async with self._connecting:
+            host = self._where.host
             silent = False in self.links.reachable.values()
             servers = await self._where.async_find(
                 self._needed_versions().union(needed),
@@ -196,21 +200,16 @@ class Engine:
             if not self._running:
                 # What was found is for the next run.
                 return
-            known = self.links.servers.copy()
-            for version, server in list(known.items()):
+            for version, server in list(self.links.servers.items()):
                 other = servers.get(version, server)
                 if other != server and self._where.is_one(server, other):
                     # RFC 7488 3: the same server, so the same nonces.
                     self.links.disconnect(version)
-                    del known[version]
-            moved = {
-                version: server
-                for version, server in known.items()
-                if servers.get(version, server) != server
-            }
+            moved = self.links.left_for(host, servers)
+            if host != self.links.host:
+                self.links.host = host
+                self._records.save_soon(renewal=False)
             if moved:
-                # The other address of the old router is no address of the new one.
-                moved = {v: it for v, it in known.items() if servers.get(v) != it}
                 self.ledger.note_under_way(self.links.under_way())
             leases = [it for v in moved for it in self.ledger.forget_leases(v)]
             for version in moved:

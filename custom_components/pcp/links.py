@@ -1,6 +1,6 @@
 """The links to one router, by IP version, and from addresses that we had before."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from homeassistant.core import HomeAssistant
 
@@ -10,6 +10,7 @@ from .client.events import Event
 from .client.mapping import MappingKey
 from .client.server import ServerView
 from .link import Link
+from .snapshot import Snapshot
 
 
 class Links:
@@ -34,6 +35,9 @@ class Links:
         self._former: dict[IPAddress, Link] = {}
         self.servers: dict[int, IPAddress] = {}
         """With whom the leases are, by IP version, whether there is a link or not."""
+
+        self.host: str | None = None
+        """The router that they are of, as the entry named it; None is not known."""
 
         self._pinhole_keepers: frozenset[IPAddress] = frozenset()
 
@@ -79,12 +83,25 @@ class Links:
             for key in link.keeper.under_way(now=link.transport.now())
         ]
 
-    def restore(
-        self, servers: Iterable[IPAddress], pinhole_keepers: Iterable[IPAddress]
-    ) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Take up what an earlier run knew of the servers; there are no links yet."""
-        self.servers = {server.version: server for server in servers}
-        self._pinhole_keepers = frozenset(pinhole_keepers)
+        self.servers = {server.version: server for server in snapshot.servers}
+        self.host = snapshot.host
+        self._pinhole_keepers = frozenset(snapshot.pinhole_keepers)
+
+    def left_for(
+        self, host: str, servers: Mapping[int, IPAddress]
+    ) -> dict[int, IPAddress]:
+        """Return with whom the leases are that is none of a router's servers now.
+
+        `servers` are those that were found of it, maybe none. What is not among them
+        stays where it is, unless the router goes by another name now and is not known
+        to be the same, or one of its servers has moved: then it is another router's.
+        """
+        known = self.servers
+        others = {v: it for v, it in known.items() if servers.get(v) != it}
+        is_renamed = self.host not in (None, host) and len(others) == len(known)
+        return others if is_renamed or others.keys() & servers.keys() else {}
 
     def views(self) -> dict[int, ServerView]:
         """Return the servers as they are now, IPv4 first."""

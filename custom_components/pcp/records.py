@@ -70,6 +70,7 @@ class Records:
         snapshot = replace(
             self._ledger.snapshot(),
             servers=servers,
+            host=self._links.host,
             pinhole_keepers=self._links.pinhole_keepers,
             taken_at=self._clock.now(),
         )

@@ -43,6 +43,9 @@ class Snapshot:
     servers: tuple[IPAddress, ...] = ()
     """With whom the leases are, at most one of each IP version."""
 
+    host: str | None = None
+    """The router that they are of, as the entry names it; None where nobody knows."""
+
     pinhole_keepers: tuple[IPAddress, ...] = ()
     """Those of them that were seen failing to delete an IPv6 pinhole."""
 
@@ -61,6 +64,7 @@ class Snapshot:
         """
         return {
             "servers": [str(address) for address in self.servers],
+            **({} if self.host is None else {"host": self.host}),
             **_pinhole_keepers_as_json(self.pinhole_keepers),
             "internal_addresses": [str(address) for address in self.internal_addresses],
             "wishes": {
@@ -155,6 +159,7 @@ def _snapshot_from_json(
     }
     return Snapshot(
         servers=tuple(each("servers", _address)),
+        host=_readable(damage, "host", lambda: _host(data)),
         pinhole_keepers=tuple(each("pinhole_keepers", _address, optional=True)),
         internal_addresses=tuple(each("internal_addresses", _address)),
         wishes={it: wish for it, wish in wishes.items() if wish is not None},
@@ -246,6 +251,11 @@ def _port_range(data: dict[str, Any]) -> PortRange | None:
         return None
     first, count = _as(list, value)
     return PortRange(first=_number(first, 1, 65535), count=_number(count, 2, 65535))
+
+
+def _host(data: object) -> str | None:
+    told = data.get("host") if isinstance(data, dict) else None
+    return _optional(partial(_as, str), told)
 
 
 def _saved_at(at: float | None, wall_offset: float) -> dict[str, float | None]:
