@@ -112,6 +112,17 @@ def test_what_is_under_way_when_a_life_ends() -> None:
     assert world.keeper.under_way(now=world.now) == []
 
 
+def test_copy_that_is_under_way_when_a_life_ends() -> None:
+    """8.1.1: of two that were sent one was answered."""
+    world = World()
+    world.want()
+    world.run_for(3.0)
+    first, _ = world.new_maps()
+    world.receive(world.success(first))
+    assert world.keeper.under_way(now=world.now + LINGER - 0.1) == [key_of()]
+    assert world.keeper.under_way(now=world.now + LINGER) == []
+
+
 @pytest.mark.parametrize("open_until", [None, START - 1.0, START])
 def test_deletion_that_is_not_owed(open_until: float | None) -> None:
     """Nothing can be left: it is told as released, and nothing is sent."""

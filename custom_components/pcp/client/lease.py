@@ -179,7 +179,6 @@ class Lease(LeaseFacts):
         self.pause()
         if self._unanswered_at is not None and self.is_under_way(now=now):
             self.action_at = self._unanswered_at + LINGER
-            self._unanswered_at = None
         else:
             self.gone(now=now)
 
@@ -390,6 +389,8 @@ class Lease(LeaseFacts):
 
     def _answered(self) -> None:
         self.pause()
+        if self._copies > 1:
+            self._copied_at = self._unanswered_at
         self._copies = 0
         self._unanswered_at = None
         self._asked_until = None

@@ -32,6 +32,7 @@ class LeaseFacts:
     __slots__ = (
         "_asked_sources",
         "_asked_until",
+        "_copied_at",
         "_copies",
         "_granted_at",
         "_granted_until",
@@ -109,6 +110,8 @@ class LeaseFacts:
         self._copies = 0
         """Map requests since the last answer, and when the last of them was sent."""
         self._unanswered_at: float | None = None
+        self._copied_at: float | None = None
+        """When the last of several was sent: one of them was answered."""
         self._asked_until: float | None = None
         """Until when it may exist if an unanswered request was granted."""
         self._granted_until: float | None = None
@@ -175,8 +178,8 @@ class LeaseFacts:
 
     def is_under_way(self, *, now: float) -> bool:
         """Tell whether a request for the mapping may still come to the server."""
-        sent_at = self._unanswered_at
-        return sent_at is not None and now < sent_at + LINGER
+        times = (self._unanswered_at, self._copied_at)
+        return any(at is not None and now < at + LINGER for at in times)
 
     def may_renew(self, *, now: float) -> bool:
         """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""
