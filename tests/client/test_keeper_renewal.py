@@ -71,6 +71,44 @@ def test_renewal_is_granted() -> None:
     assert len(world.new_maps()) == 1
 
 
+def test_an_update_is_no_answer_to_a_renewal() -> None:
+    """14.2: it has what was left before, so the renewal may be granted all the same."""
+    world = started(wish_of(), jitter=0.0)
+    at = START + LIFETIME / 2
+    world.run_until(at)
+    (renewal,) = world.new_maps()
+    world.run_for(0.5)
+    world.receive(world.success(renewal, lifetime=LIFETIME // 2))
+    lease = world.lease()
+    assert lease is not None
+    assert lease.grant is not None
+    assert lease.grant.expires_at == at + 0.5 + LIFETIME / 2
+    assert lease.open_until == at + LIFETIME
+    # Its answer was lost. Deleted it is not known to be before that has run out.
+    world.release()
+    world.run_until(at + LIFETIME - 1.0)
+    lease = world.lease()
+    assert lease is not None
+    assert lease.open_until == at + LIFETIME
+    world.run_until(at + LIFETIME + 1.0)
+    assert world.lease() is None
+
+
+def test_the_answer_after_an_update() -> None:
+    """14.2: it ends later than was known, and with that nothing is under way any more."""
+    world = started(wish_of(), jitter=0.0)
+    world.run_until(START + LIFETIME / 2)
+    (renewal,) = world.new_maps()
+    world.receive(world.success(renewal, lifetime=LIFETIME // 2))
+    assert world.keeper.under_way(now=world.now) == [key_of()]
+    world.receive(world.success(renewal))
+    assert world.keeper.under_way(now=world.now) == []
+    lease = world.lease()
+    assert lease is not None
+    assert lease.grant is not None
+    assert lease.open_until == lease.grant.expires_at == world.now + LIFETIME
+
+
 def test_other_address_at_a_renewal() -> None:
     """16.3.2: the assigned address and port are looked at in every answer."""
     world = started(wish_of(), jitter=0.0)

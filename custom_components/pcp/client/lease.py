@@ -55,15 +55,11 @@ class Lease(LeaseFacts):
         ):
             self.suggested_external_port = wish.suggested_external_port
         self.wish = wish
-        if not self.wanted:
+        if not self.wanted or (self.grant is None and urgent):
             self.wanted = True
             self._free()
             self._ask_at(now)
-        elif self.grant is None:
-            if urgent:
-                self._free()
-                self._ask_at(now)
-        elif not self.accepts(self.grant.assigned_external_port):
+        elif self.grant and not self.accepts(self.grant.assigned_external_port):
             self.grant = None
             self._ask_at(now)
 
@@ -128,7 +124,7 @@ class Lease(LeaseFacts):
 
     def granted(self, grant: Grant, *, now: float, jitter: Jitter) -> None:
         """Take a successful answer to a wanted mapping. RFC 6887 11.4."""
-        self._answered()
+        self._answered(grant.expires_at)
         self._free()
         self.grant = grant
         self.is_doubtful = False
@@ -144,7 +140,7 @@ class Lease(LeaseFacts):
 
     def give_back(self, refusal: Refusal, *, expires_at: float, now: float) -> None:
         """Take a grant that is not acceptable: refused, and to be deleted."""
-        self._answered()
+        self._answered(expires_at)
         self.grant = None
         self.refusal = refusal
         self.giving_back = True
@@ -211,13 +207,11 @@ class Lease(LeaseFacts):
 
     def forget_assigned(self) -> bool:
         """Suggest what the wish does again; tell whether that is something else."""
-        suggested = self.suggested_external_port, self.suggested_external_address
-        self.suggested_external_port = self.wish.suggested_external_port
-        self.suggested_external_address = self.wish.suggested_external_address
-        return suggested != (
-            self.suggested_external_port,
-            self.suggested_external_address,
-        )
+        wish = self.wish
+        before = self.suggested_external_port, self.suggested_external_address
+        suggested = wish.suggested_external_port, wish.suggested_external_address
+        self.suggested_external_port, self.suggested_external_address = suggested
+        return suggested != before
 
     def hold(self, refusal: Refusal) -> None:
         """Wait with a request for a new mapping: the server said no to another."""
@@ -271,8 +265,7 @@ class Lease(LeaseFacts):
         """
         self.wanted = wanted
         self.may_be_pcp = True
-        if is_under_way:
-            self._unanswered_at = now
+        self._unanswered_at = now if is_under_way else None
         self._granted_until = open_until
         if grant is not None:
             self.suggested_external_port = grant.assigned_external_port
@@ -387,13 +380,14 @@ class Lease(LeaseFacts):
         )
         self.action_at = None if waits else at
 
-    def _answered(self) -> None:
+    def _answered(self, expires_at: float | None = None) -> None:
         self.pause()
-        if self._copies > 1:
-            self._copied_at = self._unanswered_at
-        self._copies = 0
-        self._unanswered_at = None
-        self._asked_until = None
+        if expires_at is None or not self.may_precede_request(expires_at):
+            if self._copies > 1:
+                self._copied_at = self._unanswered_at
+            self._copies = 0
+            self._unanswered_at = None
+            self._asked_until = None
 
     def _plan_renewal(self, jitter: Jitter) -> None:
         """Plan the next single packet of 11.2.1, not before a hold ends."""

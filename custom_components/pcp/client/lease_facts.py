@@ -20,7 +20,7 @@ from typing import Self
 from .codec import Option, OptionCode
 from .map_options import codes_of, has_optional
 from .mapping import Grant, LeaseState, LeaseView, MappingKey, MappingWish, Refusal
-from .timing import LINGER, MINIMUM_RENEWAL_GAP, Retransmission
+from .timing import LINGER, MINIMUM_RENEWAL_GAP, ROUND_TRIP, Retransmission
 
 
 class LeaseFacts:
@@ -180,6 +180,15 @@ class LeaseFacts:
         """Tell whether a request for the mapping may still come to the server."""
         times = (self._unanswered_at, self._copied_at)
         return any(at is not None and now < at + LINGER for at in times)
+
+    def may_precede_request(self, expires_at: float) -> bool:
+        """Tell whether a grant may be of before the request that it seems to answer.
+
+        It ends when it was known to end: a Mapping Update has what is left of the
+        lifetime, and the request may prolong that yet. RFC 6887 14.2.
+        """
+        known = self._granted_until
+        return known is not None and expires_at <= known + ROUND_TRIP
 
     def may_renew(self, *, now: float) -> bool:
         """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""
