@@ -5,6 +5,7 @@ that does not come to rest fails. What the keeper sends is kept decoded, with it
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -46,6 +47,14 @@ from .scripted_server import (
     wish_of,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A router's answer was delivered."""
+
+    sent: Sent
+
+
 # So often the keeper is woken for one and the same time: for two thousand leases.
 MOST_BURSTS = 64
 
@@ -71,12 +80,12 @@ class World(ScriptedServer):
         self.source = (client or CLIENT, 40000)
         self.sent: list[Sent] = []
         self.events: list[Event] = []
-        self.log: list[Event | Sent] = []
-        """Requests and news in the order in which they came."""
+        self.log: list[Event | Sent | Answered] = []
+        """Requests, a joined router's answers, and news in the order in which they came."""
         self.after_step: Callable[[], None] = lambda: None
         self._seen = 0
         self._events_seen = 0
-        self._on_way: list[tuple[float, int, bytes]] = []
+        self._on_way: list[tuple[float, int, bytes, Sent | None]] = []
         self._numbers = count()
         numbers = count()
         self.keeper = Keeper(
@@ -173,7 +182,7 @@ class World(ScriptedServer):
             for data in datagrams:
                 self.sent.append(Sent(self.now, _decoded(data)))
                 self.log.append(self.sent[-1])
-                self._carry(data)
+                self._carry(data, self.sent[-1])
             self._deliver()
         else:
             raise AssertionError("the keeper does not come to rest")
@@ -271,19 +280,23 @@ class World(ScriptedServer):
 
     # A joined router.
 
-    def _carry(self, data: bytes) -> None:
+    def _carry(self, data: bytes, sent: Sent) -> None:
         if self.router is None or self.loses():
             return
         for reply in self.router.receive(data, self.source, now=self.now):
             if not self.loses():
-                self._put_on_way(reply.data)
+                self._put_on_way(reply.data, sent)
 
-    def _put_on_way(self, data: bytes) -> None:
-        heappush(self._on_way, (self.now + self.latency, next(self._numbers), data))
+    def _put_on_way(self, data: bytes, sent: Sent | None = None) -> None:
+        """Let a datagram come after the latency: the answer to what was `sent`, if any."""
+        at = self.now + self.latency
+        heappush(self._on_way, (at, next(self._numbers), data, sent))
 
     def _deliver(self) -> None:
         while self._on_way and self._on_way[0][0] <= self.now:
-            _, _, data = heappop(self._on_way)
+            _, _, data, sent = heappop(self._on_way)
+            if sent is not None:
+                self.log.append(Answered(sent))
             self.keeper.receive_datagram(data, now=self.now)
             if self.latency:
                 self.pump()

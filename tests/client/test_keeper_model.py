@@ -25,7 +25,7 @@ from custom_components.pcp.client.events import (
 from custom_components.pcp.client.mapping import LeaseState, MappingWish, PortRange
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import World
+from .keeper_world import Answered, World
 from .scripted_server import (
     CLIENT,
     OTHER_CLIENT,
@@ -243,10 +243,13 @@ class KeeperAndRouter(RuleBasedStateMachine):
         """Look at what was sent, what is shown, and what is open."""
         world = self.world
         for entry in world.log:
-            if not isinstance(entry, Sent):
-                self.hear(entry)
-            elif entry.is_map:
-                self.look_at_request(entry)
+            match entry:
+                case Sent(is_map=True):
+                    self.look_at_request(entry)
+                case Answered(sent):
+                    self.hear_answer(sent.message)
+                case _:
+                    self.hear(entry)
         world.log.clear()
         for view in world.keeper.leases():
             assert (view.key.internal_port in self.wishes) == (
@@ -267,6 +270,18 @@ class KeeperAndRouter(RuleBasedStateMachine):
             case ServerRestarted() | ProtocolChanged():
                 self.holds.clear()
 
+    def hear_answer(self, request: object) -> None:
+        """Note that what is given back is asked for once its deletion is answered.
+
+        The refusal of a deletion does not forbid that.
+        """
+        match request:
+            case (
+                MapRequest(lifetime=0, internal_port=port)
+                | NatPmpMapRequest(lifetime=0, internal_port=port)
+            ):
+                self.holds.pop(port, None)
+
     def look_at_request(self, sent: Sent) -> None:
         """Look at one request for a mapping."""
         message = sent.message
@@ -277,10 +292,6 @@ class KeeperAndRouter(RuleBasedStateMachine):
         if message.lifetime:
             assert port in self.wishes, "an unwanted mapping is asked for"
             assert self.holds.get(port, 0.0) <= sent.at, "asked for during a hold"
-        else:
-            # What is given back is asked for when that is answered, and the refusal of
-            # a deletion does not forbid that. Whether it was answered is not looked at.
-            self.holds.pop(port, None)
         recent = [at for at in self.world.times_of_maps(port) if at > sent.at - 60.0]
         acts = sum(at > sent.at - 60.0 for at in self.acts)
         # NAT-PMP's eight repetitions in a minute, twice where a round comes between.
