@@ -641,6 +641,27 @@ def test_restored_set_that_is_not_known_to_be_one() -> None:
     assert world.keeper.leases() == ()
 
 
+def test_restored_set_of_which_a_part_is_wanted() -> None:
+    """Promise 3: what may be there of more ports is deleted, for a renewal is of all."""
+    world = started()
+    for port in PORTS:
+        world.keeper.restore(
+            wish(port),
+            wanted=port != PORTS[-1],
+            grant=None,
+            open_until=START + 1800.0,
+            now=world.now,
+        )
+    world.pump()
+    delete = world.new_maps()[0]
+    assert (delete.internal_port, delete.lifetime) == (FIRST, 0)
+    assert set_of(delete) == [PortSet(size=4, first_internal_port=FIRST)]
+    world.receive(world.success(delete))
+    request = world.new_maps()[0]
+    assert (request.internal_port, request.lifetime) == (FIRST, LIFETIME)
+    assert set_of(request) == [PortSet(size=3, first_internal_port=FIRST)]
+
+
 def test_restored_single_ports_stay_single() -> None:
     """RFC 7753 4.3: what is mapped one by one is renewed so."""
     world = started()

@@ -291,7 +291,7 @@ class Lease(LeaseFacts):
             self.port_count = 1
         elif self.creates:
             count = self._wanted_count()
-            if (self.port_count or 1) > count and self.is_open(now=now):
+            if self.port_count_to_delete > count and self.is_open(now=now):
                 self.giving_back = True
             else:
                 self.port_count = count
