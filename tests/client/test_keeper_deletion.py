@@ -100,6 +100,25 @@ def test_nothing_to_delete() -> None:
     assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
 
 
+def test_refused_delete_of_what_is_wanted_again() -> None:
+    """Q5: its answer looks like the new request's, which may be granted all the same."""
+    world = started(wish_of())
+    world.release()
+    (delete,) = world.new_maps()
+    world.run_for(1.0)
+    world.want()
+    (request,) = world.new_maps()
+    world.receive(world.error(delete, ResultCode.NO_RESOURCES, lifetime=30))
+    # The other answer is lost.
+    assert request.lifetime == LIFETIME
+    lease = world.lease()
+    assert lease is not None
+    assert lease.open_until == world.now + LIFETIME
+    world.release()
+    (delete,) = world.new_maps()
+    assert delete.lifetime == 0
+
+
 def test_delete_that_is_refused() -> None:
     """A mapping that cannot be deleted is still open, and the delete tried again."""
     world, delete = releasing()

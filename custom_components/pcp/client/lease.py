@@ -101,9 +101,9 @@ class Lease(LeaseFacts):
         """
         self._last_sent_at = now
         self._made_since_sent = False
+        self._copies += 1
         if not self.must_delete:
             self._asked_sources = self.wish.allowed_sources
-            self._copies += 1
             self._unanswered_at = now
             self._asked_until = max(
                 self._asked_until or 0.0, now + self.requested_lifetime
@@ -173,7 +173,7 @@ class Lease(LeaseFacts):
         if self._made_since_sent:
             return
         self.pause()
-        if self._unanswered_at is not None and self.is_under_way(now=now):
+        if self._unanswered_at and self.is_under_way(now=now):
             self.action_at = self._unanswered_at + LINGER
         else:
             self.gone(now=now)
@@ -193,7 +193,7 @@ class Lease(LeaseFacts):
     def refused(self, refusal: Refusal, *, jitter: Jitter) -> None:
         """Take an error answer to a create or a renewal. RFC 6887 8.3.
 
-        Of a request that was repeated another copy may have been granted before.
+        It may be another request's: a copy of this may be granted, or a delete refused.
         """
         if self._copies > 1:
             self._granted_until = self.open_until

@@ -108,8 +108,9 @@ class LeaseFacts:
         self._last_sent_at = float("-inf")
         self._held_until = float("-inf")
         self._copies = 0
-        """Map requests since the last answer, and when the last of them was sent."""
+        """Requests since the last answer, whose answer the next one may be."""
         self._unanswered_at: float | None = None
+        """When the last request for it was sent, until it is answered."""
         self._copied_at: float | None = None
         """When the last of several was sent: one of them was answered."""
         self._asked_until: float | None = None
