@@ -73,6 +73,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
             entry.entry_id,
             self._ledger,
             self._where,
+            name=entry.title,
             on_event=self._bulletin.on_event,
             on_change=self._on_change,
         )

@@ -49,13 +49,14 @@ class Engine:
         ledger: Ledger,
         where: Whereabouts,
         *,
+        name: str,
         on_event: Callable[[Event], None],
         on_change: CALLBACK_TYPE,
     ) -> None:
         """Make the rooms; nothing is loaded before `async_load`.
 
-        `on_event` gets the keepers' news when the ledger has them; `on_change` is called
-        when there may be something new to show.
+        `name` is the router's, for the log. `on_event` gets the keepers' news when the
+        ledger has them; `on_change` is called when there may be something new to show.
         """
         self.ledger = ledger
         self.links = Links(
@@ -71,6 +72,7 @@ class Engine:
             hass,
             self.links,
             where,
+            name=name,
             needed_versions=self._needed_versions,
             connect=self._async_connect,
             on_look=self._async_on_look,
@@ -117,7 +119,7 @@ class Engine:
         It waits while the router's name is looked up, and for the disk.
         """
         self._lookout.start()
-        await self._async_connect(wait=0)
+        await self._lookout.async_try(self._async_connect(wait=0))
         await self.async_catch_up([])
 
     async def async_stop(self) -> None:
@@ -148,17 +150,11 @@ class Engine:
         What the old server does not answer for in 5 s is closed in the background.
         """
         self._where.move_to(host)
-        await self._async_connect()
+        await self._lookout.async_try(self._async_connect())
 
     async def async_start_anew(self) -> None:
         """Ask for everything with new nonces: the same host is another router."""
-        async with self._connecting:
-            for server in list(self.links.servers.values()):
-                if not self._running:
-                    return
-                self.links.disconnect(server.version)
-                self.ledger.forget_leases(server.version)
-                await self._async_use(server)
+        await self._lookout.async_try(self._async_start_anew())
 
     @callback
     def renew(self) -> None:
@@ -170,7 +166,7 @@ class Engine:
     async def async_look_for(self, versions: Iterable[int]) -> None:
         """Look for the router's servers of some IP versions, if they are missing."""
         if any(version not in self.links for version in versions):
-            await self._async_connect(versions)
+            await self._lookout.async_try(self._async_connect(versions))
 
     async def _async_on_look(self) -> None:
         """Notice a step of the clock, and whether it can be written again."""
@@ -180,6 +176,18 @@ class Engine:
         if self._records.is_failing or not self._is_saved:
             # What was withheld is not asked for because something else could be saved.
             await self.async_carry_out([])
+
+    async def _async_start_anew(self) -> None:
+        async with self._connecting:
+            if not self._running:
+                return
+            servers = list(self.links.servers.values())
+            for server in servers:
+                self.links.disconnect(server.version)
+                self.ledger.forget_leases(server.version)
+            for server in servers:
+                if self._running:
+                    await self._async_use(server)
 
     async def _async_connect(
         self, needed: Iterable[int] = (), *, wait: float = CLOSING_WAIT
@@ -227,21 +235,26 @@ class Engine:
         """Make the link to a server, and hand it all that was asked for before."""
         left = async_take_over(self._hass, server)
         self.ledger.adopt(left, now=self.clock.now())
-        link = await self.links.async_connect(server)
-        if not self._running:
-            link.stop()
-            return
-        async with self._committing:
-            orders: list[Order] = []
-            for some in self.ledger.resume_in_steps(
-                server.version,
-                link.new_address(self.ledger.internal_addresses),
-                now=self.clock.now(),
-            ):
-                orders += some
-                await asyncio.sleep(0)
-            self._orders[:0] = orders
-            link.is_ready = True
+        try:
+            link = await self.links.async_connect(server)
+            async with self._committing:
+                if not self._running:
+                    link.stop()
+                    return
+                orders: list[Order] = []
+                for some in self.ledger.resume_in_steps(
+                    server.version,
+                    link.new_address(self.ledger.internal_addresses),
+                    now=self.clock.now(),
+                ):
+                    orders += some
+                    await asyncio.sleep(0)
+                self._orders[:0] = orders
+                link.is_ready = True
+        except BaseException:
+            # So that the next look around tries again.
+            self.links.drop(server.version)
+            raise
         await self.async_carry_out([])
 
     # The way down: orders.

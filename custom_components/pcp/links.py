@@ -117,14 +117,13 @@ class Links:
         self.servers[server.version] = server
         if server in self._pinhole_keepers:
             link.keeper.limit_pinholes()
-        try:
-            await link.async_start(await async_get_listener(self._hass, self._entry_id))
-        except BaseException:
-            # So that the next look around tries again.
-            link.stop()
-            self._links.pop(server.version)
-            raise
+        await link.async_start(await async_get_listener(self._hass, self._entry_id))
         return link
+
+    def drop(self, version: int) -> None:
+        """Stop a link that was not made in full; with whom the leases are stays known."""
+        if (link := self._links.pop(version, None)) is not None:
+            link.stop()
 
     def disconnect(self, version: int) -> None:
         """Stop and forget the links of an IP version; leases are left alone.
@@ -132,8 +131,7 @@ class Links:
         What was learnt of its server goes, too, for another one may come in its place.
         """
         self._pinhole_keepers -= {self.servers.pop(version, None)}
-        if (link := self._links.pop(version, None)) is not None:
-            link.stop()
+        self.drop(version)
         for address in [it for it in self._former if it.version == version]:
             self._former.pop(address).stop()
 

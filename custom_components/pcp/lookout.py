@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+import logging
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
@@ -10,6 +11,8 @@ from .const import DOMAIN
 from .links import Links
 from .network import async_watch_network
 from .servers import Whereabouts, async_find_aliases
+
+_LOGGER = logging.getLogger(__name__)
 
 # How often our own address is compared, and servers are looked for that are missing.
 LOOK_AROUND = timedelta(seconds=60)
@@ -24,12 +27,13 @@ class Lookout:
         links: Links,
         where: Whereabouts,
         *,
+        name: str,
         needed_versions: Callable[[], set[int]],
         connect: Callable[[], Awaitable[None]],
         on_look: Callable[[], Awaitable[None]],
         on_change: CALLBACK_TYPE,
     ) -> None:
-        """Begin at `start`.
+        """Begin at `start`; `name` is the router's, for people.
 
         `on_look` is called before each look of a minute, `connect` when servers are to
         be looked for, `on_change` when there may be something new to show.
@@ -37,12 +41,14 @@ class Lookout:
         self._hass = hass
         self._links = links
         self._where = where
+        self._name = name
         self._needed_versions = needed_versions
         self._connect = connect
         self._on_look = on_look
         self._on_change = on_change
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._is_looking = False
+        self._has_failed = False
 
     def start(self) -> None:
         """Look every minute, and when this machine's network changes."""
@@ -60,6 +66,21 @@ class Lookout:
         """Look no more; again is harmless."""
         while self._unsubscribe:
             self._unsubscribe.pop()()
+
+    async def async_try(self, way: Awaitable[None]) -> None:
+        """Make a way to servers; what nobody foresaw is told once, and tried again."""
+        try:
+            await way
+        except Exception as err:
+            if not self._has_failed:
+                # A fault of the network is no fault of the program.
+                trace = None if isinstance(err, OSError) else err
+                _LOGGER.error("No way to %s: %r", self._name, err, exc_info=trace)
+            self._has_failed = True
+        else:
+            if self._has_failed:
+                _LOGGER.warning("There is a way to %s again", self._name)
+            self._has_failed = False
 
     async def async_learn_aliases(self) -> None:
         """Learn from which other addresses the servers announce themselves."""
@@ -90,7 +111,8 @@ class Lookout:
 
     async def _async_look_for_servers(self) -> None:
         missing = self._needed_versions().difference(self._links.servers)
-        if self._where.must_look(missing, reachable=self._links.is_reachable):
-            await self._connect()
+        must_look = self._where.must_look(missing, reachable=self._links.is_reachable)
+        if must_look or self._has_failed:
+            await self.async_try(self._connect())
         await self.async_learn_aliases()
         self._on_change()

@@ -150,6 +150,7 @@ class Home:
             entry.entry_id,
             self.ledger,
             Whereabouts(entry.host, anycast=False),
+            name=entry.host,
             on_event=on_event,
             on_change=self._on_change,
         )
