@@ -49,6 +49,11 @@ from .scripted_server import (
 
 
 @dataclass(frozen=True, slots=True)
+class Reset:
+    """The keeper learnt that the server lost its state; it does not always tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A router's answer was delivered."""
 
@@ -80,9 +85,10 @@ class World(ScriptedServer):
         self.source = (client or CLIENT, 40000)
         self.sent: list[Sent] = []
         self.events: list[Event] = []
-        self.log: list[Event | Sent | Answered] = []
+        self.log: list[Event | Sent | Answered | Reset] = []
         """Requests, a joined router's answers, and news in the order in which they came."""
         self.after_step: Callable[[], None] = lambda: None
+        self._started_at: float | None = None
         self._seen = 0
         self._events_seen = 0
         self._on_way: list[tuple[float, int, bytes, Sent | None]] = []
@@ -172,6 +178,9 @@ class World(ScriptedServer):
 
     def pump(self) -> None:
         """Do what the shell does after every input; a router answers at once."""
+        if self._started_at != (at := self.keeper.server_view().started_at):
+            self._started_at = at
+            self.log.append(Reset())
         for _ in range(1000):
             while (event := self.keeper.next_event()) is not None:
                 self.events.append(event)

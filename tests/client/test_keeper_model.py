@@ -24,7 +24,7 @@ from custom_components.pcp.client.events import (
 from custom_components.pcp.client.mapping import LeaseState, MappingWish, PortRange
 from tests.simulated_router import PERSONALITIES, RouterCore
 
-from .keeper_world import Answered, World
+from .keeper_world import Answered, Reset, World
 from .scripted_server import (
     CLIENT,
     OTHER_CLIENT,
@@ -63,7 +63,6 @@ class KeeperAndRouter(RuleBasedStateMachine):
         self.wishes: dict[int, MappingWish] = {}
         self.asked: dict[int, MappingWish] = {}
         self.holds: dict[int, float] = {}
-        self.started_at: float | None = None
         self.acts: deque[float] = deque(maxlen=1000)
 
     @initialize(name=st.sampled_from(NAMES), seed=st.integers(0, 1000))
@@ -245,10 +244,6 @@ class KeeperAndRouter(RuleBasedStateMachine):
     def look(self) -> None:
         """Look at what was sent, what is shown, and what is open."""
         world = self.world
-        if self.started_at != (at := world.keeper.server_view().started_at):
-            # Of two restarts within seconds only one is told.
-            self.started_at = at
-            self.holds.clear()
         for entry in world.log:
             match entry:
                 case Sent(is_map=True):
@@ -274,7 +269,7 @@ class KeeperAndRouter(RuleBasedStateMachine):
                 self.holds[key.internal_port] = refusal.retry_at
             case LeaseGranted(key) | LeaseReleased(key):
                 self.holds.pop(key.internal_port, None)
-            case ProtocolChanged():
+            case Reset() | ProtocolChanged():
                 self.holds.clear()
 
     def hear_answer(self, request: object) -> None:
