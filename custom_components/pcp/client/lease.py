@@ -173,8 +173,9 @@ class Lease(LeaseFacts):
         if self._made_since_sent:
             return
         self.pause()
-        if self._unanswered_at and self.is_under_way(now=now):
-            self.action_at = self._unanswered_at + LINGER
+        sent_at = self._unanswered_at
+        if sent_at is not None and now < sent_at + LINGER:
+            self.action_at = sent_at + LINGER
         else:
             self.gone(now=now)
 
@@ -209,9 +210,9 @@ class Lease(LeaseFacts):
         """Suggest what the wish does again; tell whether that is something else."""
         wish = self.wish
         before = self.suggested_external_port, self.suggested_external_address
-        suggested = wish.suggested_external_port, wish.suggested_external_address
-        self.suggested_external_port, self.suggested_external_address = suggested
-        return suggested != before
+        after = wish.suggested_external_port, wish.suggested_external_address
+        self.suggested_external_port, self.suggested_external_address = after
+        return after != before
 
     def hold(self, refusal: Refusal) -> None:
         """Wait with a request for a new mapping: the server said no to another."""
