@@ -331,7 +331,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         self.async_set_updated_data(data)
 
 
-def _options(entry: ConfigEntry) -> dict[str, Any]:
+def _options(entry: PcpConfigEntry) -> dict[str, Any]:
     return {
         "lease_time": entry.options.get(CONF_LEASE_TIME, DEFAULT_LEASE_TIME),
         "third_party": entry.options.get(CONF_THIRD_PARTY, False),

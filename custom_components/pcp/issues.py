@@ -1,6 +1,7 @@
 """Repair issues: made and removed here, each from what is seen now."""
 
-from homeassistant.config_entries import ConfigEntry
+from typing import TYPE_CHECKING
+
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.loader import async_get_loaded_integration
@@ -11,6 +12,9 @@ from .errors import refusal_code
 from .forward import ForwardStatus
 from .markdown import as_it_is
 from .views import ForwardView, RouterView
+
+if TYPE_CHECKING:
+    from .coordinator import PcpConfigEntry
 
 # Where the documents say what to do.
 _PAGES = {
@@ -53,7 +57,7 @@ def async_forget_forward(hass: HomeAssistant, forward_id: str) -> None:
 
 
 def async_look_at_router(
-    hass: HomeAssistant, entry: ConfigEntry, router: RouterView
+    hass: HomeAssistant, entry: PcpConfigEntry, router: RouterView
 ) -> None:
     """Tell of a router that is behind another NAT, and behind whose, until it is not.
 
@@ -82,30 +86,30 @@ def async_look_at_router(
         )
 
 
-def async_forget_nat(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def async_forget_nat(hass: HomeAssistant, entry: PcpConfigEntry) -> None:
     """Remove what was told of a router in whose place there is another one."""
     for issue in (Issue.DOUBLE_NAT, Issue.CARRIER_GRADE_NAT):
         ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
 
 
-def async_tell_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def async_tell_store_lost(hass: HomeAssistant, entry: PcpConfigEntry) -> None:
     """Tell that the wishes are lost, and every forward is off."""
     _tell_of_store(hass, entry, Issue.STORE_LOST)
 
 
-def async_tell_store_damaged(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def async_tell_store_damaged(hass: HomeAssistant, entry: PcpConfigEntry) -> None:
     """Tell that some wishes or leases are lost."""
     _tell_of_store(hass, entry, Issue.STORE_DAMAGED)
 
 
-def async_forget_store_lost(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def async_forget_store_lost(hass: HomeAssistant, entry: PcpConfigEntry) -> None:
     """Remove both: somebody has switched a forward on, or all is stored again."""
     for issue in (Issue.STORE_LOST, Issue.STORE_DAMAGED):
         ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
 
 
 def async_look_at_storage(
-    hass: HomeAssistant, entry: ConfigEntry, *, is_failing: bool
+    hass: HomeAssistant, entry: PcpConfigEntry, *, is_failing: bool
 ) -> None:
     """Tell of a disk that takes nothing, until it does."""
     if is_failing:
@@ -114,7 +118,7 @@ def async_look_at_storage(
         ir.async_delete_issue(hass, DOMAIN, f"{Issue.STORAGE_FAILED}_{entry.entry_id}")
 
 
-def _tell_of_store(hass: HomeAssistant, entry: ConfigEntry, issue: Issue) -> None:
+def _tell_of_store(hass: HomeAssistant, entry: PcpConfigEntry, issue: Issue) -> None:
     _tell(
         hass,
         f"{issue}_{entry.entry_id}",
@@ -154,7 +158,7 @@ def _tell(
     )
 
 
-def async_forget_router(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def async_forget_router(hass: HomeAssistant, entry: PcpConfigEntry) -> None:
     """Remove what was told of a router that is no more, or not used any more."""
     async_forget_nat(hass, entry)
     for issue in (Issue.STORE_LOST, Issue.STORE_DAMAGED, Issue.STORAGE_FAILED):

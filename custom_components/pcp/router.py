@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_MAC
 
 from .client.discovery import ProbeOutcome, probe
@@ -12,6 +12,9 @@ from .client.probing import FOUR_ROUNDS, new_nonce
 from .client.routes import neighbour_mac
 from .const import CONF_MANUFACTURER, CONF_MODEL, CONF_PAGE, CONF_UDN
 from .host import async_resolve, normal_host
+
+if TYPE_CHECKING:
+    from .coordinator import PcpConfigEntry
 
 ERRORS = {
     ProbeOutcome.NOT_AUTHORIZED: "not_authorized",
@@ -69,7 +72,7 @@ class Router:
             CONF_PAGE: self.page,
         }
 
-    def is_in(self, entry: ConfigEntry) -> bool:
+    def is_in(self, entry: PcpConfigEntry) -> bool:
         """Tell whether an entry is for this router.
 
         A UDN is only what somebody on the network says: it counts for nothing against
