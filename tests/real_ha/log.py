@@ -4,11 +4,12 @@ import re
 
 # A line of the log that begins with a time begins a record.
 _RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
-# What Home Assistant says of libraries that the machine lacks, and of integrations
-# that its onboarding adds without being able to install what they need.
+# What Home Assistant says of libraries that the machine lacks, of integrations that its
+# onboarding adds without being able to install what they need, and of its own look-ups
+# where there is no DNS.
 _FOREIGN = re.compile(
     r"\[(haffmpeg|homeassistant\.components\.camera)\."
-    r"|google_translate|radio_browser|\bmet\b"
+    r"|google_translate|radio_browser|\bmet\b|Timeout while contacting DNS servers"
 )
 
 
