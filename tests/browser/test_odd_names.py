@@ -76,6 +76,16 @@ def test_odd_names(look: Look, demo: Demo, second_router: SecondRouter) -> None:
     )
     assert "owned" not in page.title()
 
+    # So does the description of a repair; its title does not.
+    second_router.tell("personality refuses_all")
+    second_router.tell("reboot")
+    frontend.go_to(page, f"{demo.home_assistant.url}/config/repairs")
+    page.get_by_text(f"The router refuses the forward {name}", exact=True).click()
+    expect(page.get_by_text(f"{name} is switched on")).to_be_visible()
+    look.at("odd-names-4-repair")
+    assert page.locator("ha-dialog a[href^=javascript]").count() == 0
+    assert "owned" not in page.title()
+
 
 def test_bad_input_is_told(page: Page, demo: Demo) -> None:
     """At the field, or at the top for what is in the section; and nothing is added."""
