@@ -8,6 +8,7 @@ from typing import Any
 from homeassistant.components.automation.config import async_validate_config_item
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 import pytest
@@ -112,6 +113,24 @@ def test_every_action_has_an_example() -> None:
         "allowed_sources",
         "duration",
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [("refused", "Minecraft: Refused"), ("unreachable", "Minecraft: Router silent")],
+)
+async def test_a_status_is_told_as_it_is_shown(
+    hass: HomeAssistant, home: House, status: str, message: str
+) -> None:
+    """A message is for people."""
+    messages = [
+        text
+        for example in EXAMPLES.values()
+        for text in found(example, "message")
+        if "sensor.minecraft_status" in text
+    ]
+    hass.states.async_set("sensor.minecraft_status", status)
+    assert [Template(text, hass).async_render() for text in messages] == [message]
 
 
 async def test_an_answer_is_what_the_reference_shows(home: House) -> None:
