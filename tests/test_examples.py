@@ -7,13 +7,14 @@ from typing import Any
 
 from homeassistant.components.automation.config import async_validate_config_item
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 import pytest
 
 from custom_components.pcp.const import DOMAIN
+from tests.demo import dashboard
 
 from .house import House
 
@@ -87,6 +88,32 @@ async def test_examples(hass: HomeAssistant, home: House, name: str) -> None:
     if "forward_id" not in example:
         there = {state.entity_id for state in hass.states.async_all()}
         assert entity_ids(example) <= there
+
+
+def test_the_dashboard_is_that_of_the_pictures(
+    hass: HomeAssistant, home: House
+) -> None:
+    """The demo's, with one forward and the history of two days."""
+    [shown] = [it for it in EXAMPLES.values() if it.get("type") == "sections"]
+    [forward_id] = home.ids()
+    example = dashboard.Example(
+        forward_id=forward_id,
+        heading="Minecraft",
+        icon="mdi:minecraft",
+        port="TCP 25565",
+    )
+    entities = er.async_entries_for_config_entry(
+        er.async_get(hass), home.entry.entry_id
+    )
+    entity_ids = {entity.unique_id: entity.entity_id for entity in entities}
+    built = dashboard.build(
+        home.entry.entry_id,
+        [example],
+        lambda owner, key: entity_ids[f"{owner}_{key}"],
+        hint="",
+        hours=48,
+    )
+    assert built["views"] == [shown]
 
 
 def test_every_action_has_an_example() -> None:

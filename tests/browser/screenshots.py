@@ -15,7 +15,8 @@ from .looking import SIZES, drawn
 from .newcomer import Newcomer, onboard
 
 IMAGES = ROOT / "docs" / "images"
-DASHBOARD: ViewportSize = {"width": 1260, "height": 560}
+# Down to the end of the history.
+DASHBOARD: ViewportSize = {"width": 1260, "height": 540}
 # An address for documentation (RFC 5737): the picture shall not look like loopback.
 EXTERNAL_ADDRESS = "203.0.113.5"
 # Of the game server, for the history to have something to show.

@@ -109,10 +109,9 @@ def test_dashboard_of_the_documentation(page: Page, demo: Demo) -> None:
         )
     demo.api.save_dashboard({"views": [yaml.safe_load(example)]}, url_path="from-docs")
     page.goto(f"{demo.home_assistant.url}/from-docs")
-    graph = page.locator("hui-history-graph-card")
-    expect(graph).to_contain_text("When it was open")
-    expect(graph.locator("state-history-chart-timeline")).to_be_visible()
-    expect(page.locator("hui-logbook-card")).to_be_visible()
+    history = frontend.section(page, "When it was open")
+    expect(history.locator("state-history-chart-timeline")).to_be_visible()
+    expect(history.locator("hui-logbook-card")).to_be_visible()
     expect(frontend.section(page, "Minecraft")).to_be_visible()
     expect(page.locator("hui-error-card, hui-warning")).to_have_count(0)
 

@@ -34,7 +34,7 @@ def build(
 ) -> dict[str, Any]:
     """Return a dashboard; `hint` is Markdown above everything, or empty.
 
-    `hours` are those of the history.
+    `hours` are those of the history and of the logbook.
     """
     sections = [_forward(example, entity_of) for example in examples]
     view: dict[str, Any] = {
@@ -45,7 +45,7 @@ def build(
         "sections": [
             *sections,
             _router(entry_id, entity_of),
-            _history(examples, entity_of, hours),
+            _history(entry_id, examples, entity_of, hours),
         ],
     }
     if hint:
@@ -109,7 +109,10 @@ def _router(entry_id: str, entity_of: EntityOf) -> Card:
     )
 
 
-def _history(examples: Sequence[Example], entity_of: EntityOf, hours: float) -> Card:
+def _history(
+    entry_id: str, examples: Sequence[Example], entity_of: EntityOf, hours: float
+) -> Card:
+    switches = [entity_of(example.forward_id, "forward") for example in examples]
     entities = [
         {"entity": entity_of(example.forward_id, "status"), "name": example.heading}
         for example in examples
@@ -120,6 +123,12 @@ def _history(examples: Sequence[Example], entity_of: EntityOf, hours: float) -> 
             "type": "history-graph",
             "hours_to_show": hours,
             "entities": entities,
+            "grid_options": WIDE,
+        },
+        {
+            "type": "logbook",
+            "hours_to_show": hours,
+            "target": {"entity_id": [*switches, entity_of(entry_id, "router")]},
             "grid_options": WIDE,
         },
     ) | {"column_span": 3}
