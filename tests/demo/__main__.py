@@ -32,11 +32,31 @@ WELCOME = """
    - Press “Open for two hours”: the port closes by itself then, and “Closes” tells when.
    - Type reboot here: the router forgets every port. What is switched on is open again
      within seconds.
+   - Type personality refuses_all here, and switch a forward off and on: an error says
+     what to change in the router. personality {personality} ends it.
+   - Type silence here, and switch a forward off: it is closed after unsilence.
    - {settings}
-     Add a forward, change one, look at the options.
+     Add a forward, change one, look at the options. Delete the router, and add it again
+     by hand, at {router}: on loopback none is discovered. scripts/develop --fresh
+     brings back the two forwards.
 
-  Commands: knock, reboot, silence, unsilence, address 127.0.99.2, mappings, help, quit.
+{commands}
   Ctrl-C ends everything.
+"""
+
+
+COMMANDS = """\
+  Commands
+    knock                    try all doors from outside
+    mappings                 list what the router has open
+    reboot                   restart the router, with all its ports forgotten
+    restart                  restart it, with its ports kept
+    forget                   let it lose its ports without a sign
+    silence, unsilence       let it answer nothing; let it answer again
+    address 127.0.99.2       give it another external address
+    personality refuses_all  let it be another kind of router: one that refuses all
+    personalities            list the kinds
+    help, quit
 """
 
 
@@ -98,6 +118,8 @@ def _run(demo: Demo) -> int:
                 pass
             case "quit" | "exit":
                 return 0
+            case "help":
+                _say(COMMANDS)
             case "knock":
                 _say(_knock(demo))
             case _:
@@ -152,6 +174,8 @@ def _welcome(demo: Demo) -> str:
         web=WEB_PAGE,
         web_port=demo.places.web_port,
         game=GAME_SERVER,
+        personality=demo.personality,
+        commands=COMMANDS,
         settings=f"{demo.home_assistant.url}/config/integrations/integration/pcp",
     )
 

@@ -194,14 +194,17 @@ class Demo:
             hint=self._hint() if self.hints else "",
             hours=self.history_hours,
         )
-        self.api.command(
-            "lovelace/dashboards/create",
-            url_path=dashboard.URL_PATH,
-            title=dashboard.TITLE,
-            icon=dashboard.ICON,
-            require_admin=False,
-            show_in_sidebar=True,
-        )
+        # It is there still when the router was deleted.
+        there = self.api.command("lovelace/dashboards/list")
+        if all(each["url_path"] != dashboard.URL_PATH for each in there):
+            self.api.command(
+                "lovelace/dashboards/create",
+                url_path=dashboard.URL_PATH,
+                title=dashboard.TITLE,
+                icon=dashboard.ICON,
+                require_admin=False,
+                show_in_sidebar=True,
+            )
         self.api.save_dashboard(config, url_path=dashboard.URL_PATH)
         self.api.command(
             "frontend/set_system_data",
