@@ -22,7 +22,7 @@ from custom_components.pcp.const import DOMAIN
 from tests.simulated_router import SimulatedRouter
 
 from .glue import MAC, NOBODY, forward_data, pcp_entry, set_up
-from .house import House
+from .house import House, slow_disk
 
 pytest_plugins = ["tests.house_fixtures"]
 pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
@@ -469,6 +469,40 @@ async def test_disabling_closes_and_enabling_leaves_off(house: House) -> None:
     assert not house.coordinator.data.forwards[forward_id].wanted
     assert not [request for request in house.maps(count) if request.lifetime]
     assert house.open_ports() == []
+
+
+async def test_disabling_asks_once(house: House) -> None:
+    """Each mapping is deleted once, also when the disabled entry is renamed later."""
+    await house.set_up()
+    await house.add()
+    count = house.count()
+    await disable(house)
+    house.hass.config_entries.async_update_entry(house.entry, title="Old router")
+    await house.wait(3600)
+    assert [request.lifetime for request in house.maps(count)] == [0]
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_what_is_opened_right_after_enabling_stays_open(
+    house: House, is_silent: bool, is_loaded: bool
+) -> None:
+    """What closed the disabled entry does not come late, on a slow disk."""
+    await house.set_up()
+    forward_id = await house.add()
+    if not is_loaded:
+        await house.stop()
+    if is_silent:
+        house.router.silence()
+    with slow_disk(2.0):
+        await disable(house)
+        await disable(house, enable=True)
+        await house.finish(house.coordinator.async_open_forward(forward_id))
+        await house.wait(20)
+    house.router.unsilence()
+    await house.wait(300)
+    assert house.status(forward_id) == "open"
+    assert house.open_ports() == [8123]
 
 
 async def test_disabling_closes_in_a_state_of_error(house: House) -> None:

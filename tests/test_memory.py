@@ -14,7 +14,7 @@ from custom_components.pcp.errors import RefusedError
 from custom_components.pcp.forward import Forward
 
 from .glue import forward_data
-from .house import House, full_disk
+from .house import House, full_disk, slow_disk
 
 pytest_plugins = ["tests.house_fixtures"]
 pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
@@ -149,6 +149,24 @@ async def test_what_cannot_be_read_now_is_tried_again(house: House) -> None:
 
 
 # A full disk.
+
+
+async def test_a_disk_that_hangs_keeps_no_door_open(house: House) -> None:
+    """It is as good as one that is full; when it answers, all is as it was told."""
+    await house.set_up()
+    forward_id = await house.add()
+    with slow_disk(7200.0):
+        house.begin(house.coordinator.async_close_forward(forward_id))
+        await house.wait(20)
+        assert house.open_ports() == []
+        assert "storage_failed" in house.issues()
+        with pytest.raises(RefusedError):
+            await house.finish(house.coordinator.async_open_forward(forward_id))
+        assert house.open_ports() == []
+    await house.wait(7300)
+    assert house.issues() == []
+    assert house.stored()["wishes"][forward_id]["wanted"] is False
+    assert house.status(forward_id) == "closed"
 
 
 async def test_a_full_disk_keeps_no_door_open(house: House) -> None:

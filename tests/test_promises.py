@@ -8,6 +8,7 @@ import logging
 from types import SimpleNamespace
 from typing import Any
 
+from homeassistant.core import CoreState
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 
@@ -290,6 +291,36 @@ async def test_5_an_off_wish_is_on_disk_when_the_action_returns(house: House) ->
     assert house.stored()["wishes"][forward_id] == {"wanted": False, "closes_at": None}
     (lease,) = house.stored()["leases"]
     assert lease["open_until"] is not None
+
+
+async def test_2_a_forward_whose_entities_are_disabled_from_the_start(
+    house: House,
+) -> None:
+    """By an option of the router's entry: nobody has disabled its switch to close it."""
+    await house.set_up(pref_disable_new_entities=True)
+    await house.add()
+    await house.stop()
+    await house.start()
+    await house.wait(60)
+    assert house.open_ports() == [8123]
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_5_it_is_on_disk_also_while_home_assistant_stops(
+    house: House, wanted: bool
+) -> None:
+    """Its own Store would write at the very end, and may be killed before."""
+    await house.set_up()
+    forward_id = await house.add()
+    if wanted:
+        await house.turn_off(forward_id)
+    count = house.count()
+    house.hass.set_state(CoreState.stopping)
+    await (house.turn_on if wanted else house.turn_off)(forward_id)
+    house.hass.set_state(CoreState.running)
+    ((number, request),) = house.numbered_maps(count)
+    assert house.disk(number)["wishes"][forward_id]["wanted"] is wanted
+    assert request.nonce.hex() in {it["nonce"] for it in house.disk(number)["leases"]}
 
 
 async def test_5_what_the_router_said_is_on_disk_soon(house: House) -> None:
@@ -584,7 +615,7 @@ async def test_9_one_line_down_one_line_up(
         and record.levelno > logging.DEBUG
     ]
     assert lines == [
-        ("INFO", "Router (**REDACTED**) does not answer"),
+        ("WARNING", "Router (**REDACTED**) does not answer"),
         ("INFO", "Router (**REDACTED**) answers again"),
     ]
 

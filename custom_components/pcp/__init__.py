@@ -13,7 +13,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.typing import ConfigType
 
 from . import issues
-from .closing import async_close_from_storage
+from .closing import async_close_disabled, async_close_from_storage, async_enable
 from .const import CONF_MANUFACTURER, CONF_MODEL, CONF_PAGE, DOMAIN
 from .coordinator import PcpConfigEntry, PcpCoordinator
 from .services import async_setup_services
@@ -45,7 +45,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
             and entry.state is ConfigEntryState.NOT_LOADED
             and change is ConfigEntryChange.UPDATED
         ):
-            hass.async_create_task(async_close_from_storage(hass, entry.entry_id))
+            hass.async_create_task(async_close_disabled(hass, entry.entry_id))
 
     async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, on_changed)
     async_setup_services(hass)
@@ -58,6 +58,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PcpConfigEntry) -> bool:
     So nothing here waits for the network: what is stored is read, the entities are made,
     and the rest comes beside it.
     """
+    await async_enable(hass, entry.entry_id)
     coordinator = PcpCoordinator(hass, entry)
     coordinator.router_device_id = _register_router(hass, entry)
     entry.runtime_data = coordinator
@@ -98,7 +99,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: PcpConfigEntry) -> bool
         return False
     await entry.runtime_data.async_stop()
     if entry.disabled_by is not None:
-        await async_close_from_storage(hass, entry.entry_id)
+        await async_close_disabled(hass, entry.entry_id)
         issues.async_forget_router(hass, entry)
     return True
 

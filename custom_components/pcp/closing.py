@@ -32,6 +32,26 @@ CLOSING_WAIT = 5.0
 _AT_ONCE = 64
 
 _CLOSERS: HassKey[set[Closer]] = HassKey(f"{DOMAIN}_closers")
+_DISABLED: HassKey[dict[str, asyncio.Task[None]]] = HassKey(f"{DOMAIN}_disabled")
+
+
+async def async_close_disabled(hass: HomeAssistant, entry_id: str) -> None:
+    """Close what an entry has open that was disabled: once, until `async_enable`."""
+    tasks = hass.data.setdefault(_DISABLED, {})
+    if entry_id not in tasks:
+        tasks[entry_id] = hass.async_create_task(
+            async_close_from_storage(hass, entry_id), f"{DOMAIN} disabled"
+        )
+    await tasks[entry_id]
+
+
+async def async_enable(hass: HomeAssistant, entry_id: str) -> None:
+    """Let an entry be closed again when it is disabled again.
+
+    It waits for what closes it now, lest that comes after what is opened next.
+    """
+    if (task := hass.data.get(_DISABLED, {}).pop(entry_id, None)) is not None:
+        await task
 
 
 async def async_close_from_storage(hass: HomeAssistant, entry_id: str) -> None:

@@ -163,7 +163,8 @@ class Display:
             return
         self._is_silence_told = is_silent
         # A router is called by its address until it gets a name.
-        _LOGGER.info(
-            "%s does not answer" if is_silent else "%s answers again",
-            without_addresses(self._entry.title),
-        )
+        title = without_addresses(self._entry.title)
+        if is_silent:
+            _LOGGER.warning("%s does not answer", title)
+        else:
+            _LOGGER.info("%s answers again", title)

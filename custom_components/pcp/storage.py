@@ -4,6 +4,7 @@ Home Assistant's Store logs what it cannot write, and goes on. Here nothing may 
 for that is not on disk, so this one knows. What is damaged is read as far as it can be.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 import logging
@@ -11,7 +12,7 @@ from pathlib import Path
 import shutil
 from typing import Any, override
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
@@ -29,6 +30,8 @@ STORAGE_VERSION = 1
 # changes is which port is to be asked for after a crash.
 _SAVE_SOON = 1.0
 _SAVE_LATER = 30.0
+# A disk that does not answer for so long must not keep a door open.
+_PATIENCE = 10.0
 
 # So many leases are read and made into what is stored in the event loop; of more, which
 # is milliseconds, it is done in another thread.
@@ -120,9 +123,19 @@ class LedgerStore:
         return read()
 
     async def async_save(self, data: Form) -> bool:
-        """Write at once; tell whether it is on disk."""
+        """Write at once; tell whether it is on disk.
+
+        A disk that takes too long is one that takes nothing, until it does.
+        """
         self._save_at = None
-        await self._store.async_save(data)
+        writing = self._hass.async_create_task(
+            self._store.async_save(data), f"{DOMAIN} save"
+        )
+        done, _ = await asyncio.wait([writing], timeout=_PATIENCE)
+        if done:
+            writing.result()
+        else:
+            self._store.fail(f"it takes more than {_PATIENCE:.0f} s")
         self._unwritten.pop(self._store.key, None)
         if self.is_failing:
             self._unwritten[self._store.key] = data
@@ -160,6 +173,19 @@ class _Store(Store[Any]):
         self.is_failing = False
 
     @override
+    async def async_save(self, data: Any) -> None:
+        """Write at once, also while Home Assistant stops: not only at its end."""
+        await super().async_save(data)
+        if self.hass.state is CoreState.stopping:
+            await self._async_handle_write_data()  # type: ignore[no-untyped-call]
+
+    def fail(self, reason: object) -> None:
+        """Note that it cannot be written, and tell it once."""
+        if not self.is_failing:
+            _LOGGER.error("%s cannot be written: %s", self.key, reason)
+        self.is_failing = True
+
+    @override
     async def _async_write_data(self, data: dict[str, Any]) -> None:
         """Write, and note how that went: once when it fails, once when it works."""
         if "data_func" in data:
@@ -169,9 +195,7 @@ class _Store(Store[Any]):
         try:
             await super()._async_write_data(data)
         except (HomeAssistantError, OSError) as err:
-            if not self.is_failing:
-                _LOGGER.error("%s cannot be written: %s", self.key, err)
-            self.is_failing = True
+            self.fail(err)
             raise WriteError(str(err)) from err
         if self.is_failing:
             _LOGGER.warning("%s can be written again", self.key)

@@ -26,6 +26,9 @@ from .journal import Journal
 # answer.
 PARALLEL_UPDATES = 0
 
+# Not by the option that keeps new entities disabled: such a forward was just opened.
+_BY_HAND = (er.RegistryEntryDisabler.USER, er.RegistryEntryDisabler.DEVICE)
+
 DESCRIPTION = SwitchEntityDescription(key="forward", translation_key="forward")
 
 
@@ -46,7 +49,7 @@ async def async_setup_entry(
         )
         registered = registry.async_get(entity_id) if entity_id else None
         switch.is_new = registered is None
-        if registered is not None and registered.disabled and switch.is_on:
+        if registered and registered.disabled_by in _BY_HAND and switch.is_on:
             # It was disabled while the entry was not loaded.
             entry.async_create_task(
                 hass, coordinator.async_close_forward(subentry.subentry_id)
