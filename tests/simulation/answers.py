@@ -67,6 +67,8 @@ class Answers:
         self.life_began_at = float("-inf")
         self.is_known: Callable[[Name], bool] = lambda _: True
         """Whether an answer is for a mapping that we have."""
+        self.speaks_pcp: Callable[[], bool] = lambda: False
+        """Whether what NAT-PMP says over IPv4 is not heard: RFC 6887 9."""
         self._epochs: dict[int, tuple[int, int, float]] = {}
         """By IP version, the version that told the last one, that one, and when."""
 
@@ -119,8 +121,9 @@ class Answers:
         if len(data) >= 60 and data[0] == 2 and data[1] == _MAP_ANSWER:
             self._take_pcp(data, own, now)
         elif len(data) == 12 and data[:2] == b"\x00\x80" and data[2:4] == b"\0\0":
-            self.external_address = ip_address(data[8:12])
-            self.external_address_at = now
+            if not self.speaks_pcp():
+                self.external_address = ip_address(data[8:12])
+                self.external_address_at = now
             if self.is_known(_ANYBODY):
                 self._take_epoch(int.from_bytes(data[4:8]), 0, own, now, ())
         elif len(data) == 16 and data[0] == 0 and data[1] in (0x81, 0x82):

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from custom_components.pcp.client.codec import PCP_VERSION
+from custom_components.pcp.forward import Forward
 from tests.simulated_router.personality import EpochSource, Personality, PinholeRenewal
 
 from .box import Box, Inside
@@ -65,30 +67,41 @@ class Bounds:
             return min(personality.fixed_lifetime, 86_400)
         return max(self.world.longest_lease_time, 120)
 
-    def can_open(self, inside: Inside) -> bool:
-        """Tell whether the router could ever open it, and tell us."""
+    def can_open(self, inside: Inside, forward: Forward) -> bool:
+        """Tell whether the router could ever open it for a forward, and tell us."""
         personality = self.world.router.personality
         if personality.name in UNHEARD | OPENS_ANOTHER:
             return False
-        # NAT-PMP has no IPv6.
-        return inside[0].version == 4 or personality.pcp
+        if personality.pcp and personality.version == PCP_VERSION:
+            return True
+        # NAT-PMP has no IPv6, no other hosts and no filters.
+        return (
+            personality.nat_pmp
+            and inside[0].version == 4
+            and forward.target_host is None
+            and not forward.allowed_sources
+        )
 
     def opened_with(self, protocol: int) -> tuple[int, ...]:
         """Return the protocols for which asking opens this one, too."""
         is_mixed_up = self.world.router.personality.name in OPENS_ANOTHER
         return (17,) if is_mixed_up and protocol == 6 else ()
 
-    def to_open(self, inside: Inside) -> float:
-        """Return in how many seconds what is wanted is open."""
+    @property
+    def loses_silently(self) -> bool:
+        """Tell whether a mapping may be lost, and only its renewal shows it."""
         personality = self.world.router.personality
-        loses_silently = (
+        return (
             not personality.renewal_extends
             or personality.forgets_after is not None
             or personality.epoch_source is EpochSource.UPTIME
             or self.world.now - self.world.box.silent_loss_at
             < self.longest_lease + HEALED
         )
-        if loses_silently:
+
+    def to_open(self) -> float:
+        """Return in how many seconds what is wanted is open."""
+        if self.loses_silently:
             return HEALED + self.longest_lease * 5 / 8
         return HEALED
 

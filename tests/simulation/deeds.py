@@ -9,6 +9,7 @@ from custom_components.pcp.errors import RefusedError
 from custom_components.pcp.forward import ForwardError
 from tests.simulated_router import PERSONALITIES
 
+from .answers import CHECKED_WITHIN
 from .forgery import forged
 from .home import Home
 from .network import FINE, Weather
@@ -16,6 +17,9 @@ from .script import Event
 
 if TYPE_CHECKING:
     from .world import World
+
+# RFC 6886 3.6: by so many seconds the epoch may be behind when it is asked for next.
+UNSEEN_RESTART = 2.0 + CHECKED_WITHIN / 8
 
 
 class Deeds:
@@ -346,6 +350,8 @@ class Deeds:
         world.outside.changes += 1
         for _, intent in world.intents:
             intent.slack += abs(by)
+        if by < 0 and world.hass is None:
+            world.intents.doubt_ends(since=world.fell_at)
 
     # The network.
 
@@ -388,6 +394,8 @@ class Deeds:
 
         def up() -> None:
             box.router.silenced = False
+            if lose_mappings and box.router.epoch_time(world.now) <= UNSEEN_RESTART:
+                box.silent_loss_at = world.now
             box.router.reboot(now=world.now, lose_mappings=lose_mappings)
             world.look_after(box)
             world.disturb()

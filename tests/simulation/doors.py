@@ -178,15 +178,15 @@ class Doors:
 
     # 1: what is wanted is open, soon after all is well.
 
-    def _wanted(self) -> dict[Inside, None]:
-        """Return what must be open."""
+    def _wanted(self) -> dict[Inside, Forward]:
+        """Return what must be open, and for which forward."""
         known = self.world.network.addresses
         addresses = known.get(4), known.get(6)
-        wanted: dict[Inside, None] = {}
+        wanted: dict[Inside, Forward] = {}
         for _, intent in self.world.intents:
             if intent.want and intent.acts == 0:
                 insides = self._insides_of(intent.forward, addresses)
-                wanted.update(dict.fromkeys(insides))
+                wanted.update(dict.fromkeys(insides, intent.forward))
         return wanted
 
     def _insides_of(self, forward: Forward, addresses: _Addresses) -> list[Inside]:
@@ -211,8 +211,8 @@ class Doors:
             if inside not in there
         }
         for inside, since in list(missing.items()):
-            if now - self.bounds.well_since(since) > self.bounds.to_open(inside):
-                if self._is_held(home, inside):
+            if now - self.bounds.well_since(since) > self.bounds.to_open():
+                if self._is_held(home, inside, wanted[inside]):
                     missing[inside] = now
                     continue
                 address, protocol, port = inside
@@ -223,16 +223,19 @@ class Doors:
                 )
         self._missing = missing
 
-    def _is_held(self, home: Home, inside: Inside) -> bool:
+    def _is_held(self, home: Home, inside: Inside, forward: Forward) -> bool:
         """Tell whether the router has told us to wait."""
-        if not self.bounds.can_open(inside):
+        if not self.bounds.can_open(inside, forward):
             return True
         lease = home.ledger.leases.get(key_of(inside))
         if lease is None or lease.refusal is None:
             return False
-        retry_at = lease.refusal.retry_at
+        retry_at = asked_at = lease.refusal.retry_at
+        if lease.grant is not None and self.bounds.loses_silently:
+            # RFC 6887 11.2.1: as what is not known to be lost, till it runs out.
+            asked_at = max(retry_at, lease.grant.expires_at)
         return (
-            self.world.now < retry_at + 300.0
+            self.world.now < asked_at + 300.0
             and retry_at <= self.world.box.answers.refused_until + 300.0
         )
 

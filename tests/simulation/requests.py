@@ -32,6 +32,9 @@ _CHECKS = 15 + 2
 _CHECK_REPETITIONS = 7
 # Ours: what is refused is asked for again after 30 s at the soonest.
 _AFTER_REFUSALS = 120
+# Ours: what is granted at another port than the exact one is given back, and asked for
+# again after five minutes.
+_EXACT = 12 * 2
 # Ours: a loss is believed 20 times in an hour, and then every 4 minutes.
 _LOSSES = 35
 # Ours: an announcement is verified every 10 s, and begins three rounds in 15 minutes.
@@ -103,7 +106,14 @@ def most_in_an_hour(
     each = _CHECK_REPETITIONS if is_troubled or is_refused else 2
     turns = _TURNS if doubtful and names else 0
     asked = checks * each * max(1, len(servers))
-    return most * len(names) + asked + verifications + turns
+    return most * len(names) + _exact(world, names) + asked + verifications + turns
+
+
+def _exact(world: World, names: Collection[Name]) -> int:
+    """Return how many requests ports cost that are wanted as they are and not granted."""
+    leases = () if world.home is None else world.home.ledger.leases.values()
+    exact = {lease.wish.nonce for lease in leases if lease.wish.exact}
+    return _EXACT * len(exact.intersection(names))
 
 
 def _repetitions(world: World) -> int:

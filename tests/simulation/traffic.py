@@ -86,6 +86,10 @@ class Traffic:
         if self._is_open_to(kind):
             return
 
+        if world.home is not None:
+            # What is due by itself does not come of it.
+            world.home.engine.links.pump()
+
         def deliver() -> None:
             if is_announcement:
                 hear = world.network.hear_announcement
@@ -116,11 +120,14 @@ class Traffic:
             self._break(7, f"a worthless datagram ({kind}) is answered")
 
     def _state(self, *, sure: bool = False) -> object:
-        """Return all that is believed of mappings; `sure` leaves out what may be."""
+        """Return all that is believed of mappings, or what is `sure` of it."""
         home, now = self.world.home, self.world.now
         if home is None:
             return None
         views = [view for link in home.engine.links for view in link.keeper.leases()]
+        if sure:
+            # Of one that is not granted it may be refused, in the router's name.
+            return home.ledger.snapshot(), [(it.key, it.grant) for it in views]
         return home.ledger.snapshot(), [
             (
                 view.key,
@@ -128,9 +135,7 @@ class Traffic:
                 view.grant,
                 view.refusal,
                 # A keeper that was not asked for a while looks at an earlier time.
-                view.open_until
-                if not sure and (view.open_until or 0.0) > now
-                else None,
+                view.open_until if (view.open_until or 0.0) > now else None,
             )
             for view in views
         ]

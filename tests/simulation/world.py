@@ -34,6 +34,8 @@ SERVERS: tuple[dict[int, IPAddress], ...] = (
 )
 OWN: dict[int, IPAddress] = {4: IPv4Address("192.0.2.2"), 6: IPv6Address("2001:db8::2")}
 EXTERNAL = IPv4Address("11.22.33.44")
+# Ours: seconds after which a loss is on disk.
+SAVED_SOON = 1.0
 
 
 class World:
@@ -85,12 +87,14 @@ class World:
         self.deeds = Deeds(self)
         self.invariants = Invariants(self)
         self.is_dirty = False
-        self._fell_at = START
+        self.fell_at = START
+        """When Home Assistant ended last."""
         self._behind_since: float | None = None
         self._saving: Timer | None = None
         self.time_line.between = self._between
         for box in self.boxes:
             box.answers.is_known = self._is_known
+            box.answers.speaks_pcp = lambda: self._speaks(ServerProtocol.PCP)
         self.network.on_sent = self._on_sent
         self.network.on_router_heard = self._on_router_heard
         self.network.on_deliver = self._deliver
@@ -168,7 +172,7 @@ class World:
             return
         self.hass = self.network.life = Hass(self.time_line, self.disk)
         self.entry = self.entry_on_disk.copy() if self.entry_on_disk else None
-        self.invariants.bounds.begin_life(self._fell_at)
+        self.invariants.bounds.begin_life(self.fell_at)
         self.load()
 
     def load(self) -> None:
@@ -206,6 +210,9 @@ class World:
         if self.hass is not None:
             self.tell("CRASH")
             self._fall()
+            # What nobody waits for is written soon, after a write that is under way.
+            soon = self.now - SAVED_SOON - 2 * self.intents.writing_takes
+            self._behind_since = min(self._behind_since or soon, soon)
 
     async def stop(self) -> None:
         """Stop Home Assistant in order."""
@@ -227,7 +234,7 @@ class World:
         self.invariants.note_fall()
         self.hass = self.network.life = self.home = None
         hass.is_alive = False
-        self._fell_at = self.now
+        self.fell_at = self.now
         self._behind_since = self.disk.behind_since
         if self.is_moving and self._behind_since is None:
             # What is closed on the old router is not on disk before the new one is asked.
@@ -386,12 +393,14 @@ class World:
         if self.home is None:
             return False
         if isinstance(name, tuple):
-            link = self.home.engine.links.get(4)
-            return link is not None and (
-                link.keeper.server_view().protocol is ServerProtocol.NAT_PMP
-            )
+            return self._speaks(ServerProtocol.NAT_PMP)
         leases = self.home.ledger.leases.values()
         return any(lease.wish.nonce == name for lease in leases)
+
+    def _speaks(self, protocol: ServerProtocol) -> bool:
+        """Tell whether it is what is spoken over IPv4."""
+        link = None if self.home is None else self.home.engine.links.get(4)
+        return link is not None and link.keeper.server_view().protocol is protocol
 
     # The run.
 
