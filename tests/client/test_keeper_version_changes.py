@@ -1,5 +1,6 @@
 """Routers that speak another protocol than before: how soon it is noticed."""
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -137,6 +138,18 @@ def test_renew_of_a_nat_pmp_server() -> None:
     assert world.new_events(ProtocolChanged) == []
     assert world.keeper.server_view().reachable is True
     assert all(view.state is LeaseState.GRANTED for view in world.keeper.leases())
+
+
+def test_router_that_comes_back_with_pcp_unnoticed() -> None:
+    """9: the check finds that it was restarted: it may have been for new firmware."""
+    world, router = joined("nat_pmp_only")
+    # It was just asked whether it has learnt PCP.
+    world.run_for(180.0)
+    router.personality = replace(PERSONALITIES["rfc"], announce_count=0)
+    router.reboot(now=world.now)
+    world.run_for(CHECK_INTERVAL + 5.0)
+    assert world.keeper.server_view().protocol is PCP
+    assert len(router.mappings) == 3
 
 
 @pytest.mark.parametrize("seed", range(3))

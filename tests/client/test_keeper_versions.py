@@ -265,7 +265,7 @@ def test_server_that_speaks_pcp_alone_after_its_restart() -> None:
     world.answer_all()
     world.reboot()
     world.run_for(1.0)
-    world.answer_all()
+    world.receive(world.nat_pmp_address())
     assert len(world.new_events(ServerRestarted)) == 1
     world.receive(pcp_version_answer(2))
     world.run_for(5.0)

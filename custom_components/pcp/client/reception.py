@@ -173,6 +173,9 @@ class Reception:
             self._leases.renew_granted(at=ask_at, now=now)
             self._leases.end_holds(at=ask_at, now=now)
             return
+        if self._server.protocol is ServerProtocol.NAT_PMP:
+            # It may have learnt PCP at its restart.
+            self._check.retry_pcp(now=now)
         assert self._server.started_at is not None
         self._tell(ServerRestarted(self._server.started_at))
         self._leases.lose_all(now=now)
