@@ -11,6 +11,7 @@ from custom_components.pcp.client.codec import (
     AnnounceRequest,
     AnnounceResponse,
     Description,
+    ExternalAddressRequest,
     Filter,
     MapRequest,
     MapResponse,
@@ -157,7 +158,7 @@ def test_flow_is_never_deleted() -> None:
     others = [
         sent.message
         for sent in world.new()
-        if not isinstance(sent.message, AnnounceRequest)
+        if not isinstance(sent.message, AnnounceRequest | ExternalAddressRequest)
     ]
     # The question for the external address, which deletes what was never made.
     assert all(

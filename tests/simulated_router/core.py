@@ -185,6 +185,8 @@ class RouterCore:
         if not data:
             return None
         is_nat_pmp = data[0] == NAT_PMP_VERSION and source[0].version == 4
+        if self.personality.ignores_pcp and not is_nat_pmp:
+            return None
         if self.personality.nat_pmp and (is_nat_pmp or not self.personality.pcp):
             return self._nat_pmp.answer(data, source, now)
         if self.personality.pcp:

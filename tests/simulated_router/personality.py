@@ -95,6 +95,8 @@ class Personality:
     silent: bool = False
     """It hears and never answers."""
     pcp: bool = True
+    ignores_pcp: bool = False
+    """What is not NAT-PMP is not even refused. RFC 6887 appendix A."""
     nat_pmp: bool = True
     answers_from_other_address: bool = False
     """Answers come from another address than the one that was asked."""

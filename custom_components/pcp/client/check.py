@@ -125,11 +125,13 @@ class Check:
         *,
         over_ipv4: bool,
         granted: bool,
+        silent: bool,
         now: float,
     ) -> tuple[Question, ...]:
         """Return what to ask now; `sent` is to be told.
 
-        `granted` when the external address is known from leases.
+        `granted` when the external address is known from leases, `silent` when the
+        server has left questions unanswered.
         """
         first = self._request is None
         if first:
@@ -145,7 +147,9 @@ class Check:
             case ServerProtocol.PCP if first and granted and self._can_announce():
                 questions = (Question.ANNOUNCE,)
             case _ if (
-                over_ipv4 and not first and (protocol is None or self._is_in_doubt)
+                over_ipv4
+                and not first
+                and (protocol is None or self._is_in_doubt or silent)
             ):
                 # Some NAT-PMP servers do not answer PCP at all. RFC 6887 appendix A.
                 questions = (Question.PROBE, Question.EXTERNAL_ADDRESS)

@@ -107,12 +107,15 @@ class Contact:
         """Take the sign that a server that speaks PCP knows NAT-PMP.
 
         It does not speak PCP any more if it was asked for both in doubt, and gives no
-        answer in PCP.
+        answer in PCP. One that was silent in PCP before is doubted for it.
         """
         if self._hearsay.is_in_doubt(now=now):
             self._testify(VersionAnswer(version=NAT_PMP_VERSION), now=now)
-        else:
-            self._server.drop("version")
+            return
+        self._server.drop("version")
+        is_silent = self._server.reachable is False
+        if is_silent and self._hearsay.doubt(silent=True, now=now):
+            self._check.restart(now=now, doubt=True)
 
     def _take_denial(self, answer: VersionAnswer, *, now: float) -> None:
         """Take the news that a server that has spoken PCP does not: verify it."""

@@ -14,6 +14,8 @@ LAST_REPETITION = REPETITIONS[-1] + 1.0 + ANNOUNCE_WAIT
 FRESH = 2 * ANNOUNCE_WAIT
 # So long the questions of a doubt are repeated, and a little longer. RFC 6887 8.1.1.
 DOUBT = 12.0
+# Where datagrams are lost, one in NAT-PMP may come through and three in PCP may not.
+ANSWERS_OF_SILENT = 2
 
 
 class Hearsay:
@@ -30,6 +32,8 @@ class Hearsay:
         self._doubted_at = float("-inf")
         self._is_in_doubt = False
         self._testimony: VersionAnswer | None = None
+        self._lacking = 0
+        """So many more testimonies are needed."""
         self._judge_at: float | None = None
 
     def next_at(self) -> float | None:
@@ -83,10 +87,10 @@ class Hearsay:
 
     # Versions: the server may not speak PCP any more. RFC 6887 9.
 
-    def doubt(self, *, now: float) -> bool:
+    def doubt(self, *, silent: bool = False, now: float) -> bool:
         """Doubt that the server speaks PCP; tell whether it is to be asked now.
 
-        A router that comes back without PCP announces itself, and then declines the
+        `silent` when its silence is why: then two testimonies are needed. A router that comes back without PCP announces itself, and then declines the
         question for which it was: the doubt does not wait for ten seconds after that,
         but the announcement after it waits for twenty.
         """
@@ -102,6 +106,7 @@ class Hearsay:
             )
         self._doubted_at = now
         self._is_in_doubt = True
+        self._lacking = ANSWERS_OF_SILENT if silent else 1
         return True
 
     def is_in_doubt(self, *, now: float) -> bool:
@@ -110,7 +115,8 @@ class Hearsay:
 
     def testify(self, answer: VersionAnswer, *, now: float) -> None:
         """Note what the server seems to speak instead of PCP."""
-        if self._testimony is None:
+        self._lacking -= 1
+        if self._lacking == 0:
             self._judge_at = max(now, self._doubted_at + SILENCE)
         self._testimony = answer
 

@@ -158,6 +158,7 @@ class Sender:
             self._server.protocol,
             over_ipv4=client_address.version == 4,
             granted=granted,
+            silent=self._server.reachable is False,
             now=now,
         )
         for question in questions:
