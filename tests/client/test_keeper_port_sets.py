@@ -580,6 +580,40 @@ def test_other_range_than_before() -> None:
     assert set_of(request) == [PortSet(size=2, first_internal_port=FIRST)]
 
 
+def test_second_answer_to_the_delete_of_a_set() -> None:
+    """8.1.1: it is none to the request after it, which may be granted all the same."""
+    world = opened()
+    world.new()
+    want(world, PORTS[:2], port_range=PortRange(first=FIRST, count=2))
+    delete = world.new_maps()[0]
+    assert (delete.internal_port, delete.lifetime) == (FIRST, 0)
+    world.receive(world.success(delete))
+    request = world.new_maps()[0]
+    assert (request.internal_port, request.lifetime) == (FIRST, LIFETIME)
+    # miniupnpd: there is nothing to delete any more.
+    world.receive(world.error(delete, ResultCode.NO_RESOURCES))
+    view = world.lease(key_of(FIRST))
+    assert view is not None
+    assert view.open_until == world.now + LIFETIME
+
+
+def test_single_port_is_not_deleted_along_with_a_set() -> None:
+    """Promise 3: what was mapped apart is not gone with a set that was to have it."""
+    together = PortRange(first=FIRST, count=2)
+    world = started()
+    want(world, PORTS[:2], port_range=together)
+    world.new()
+    world.want(wish_of(FIRST))
+    delete, single = world.new_maps()
+    assert (delete.internal_port, delete.lifetime) == (FIRST, 0)
+    assert (single.internal_port, single.lifetime) == (FIRST + 1, LIFETIME)
+    world.receive(world.success(single))
+    want(world, PORTS[:2], port_range=together)
+    release(world, PORTS[:2])
+    deletes = [it for it in world.new_maps() if it.internal_port == FIRST + 1]
+    assert [it.lifetime for it in deletes] == [0]
+
+
 # Over restarts.
 
 

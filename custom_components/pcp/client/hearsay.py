@@ -90,9 +90,10 @@ class Hearsay:
     def doubt(self, *, silent: bool = False, now: float) -> bool:
         """Doubt that the server speaks PCP; tell whether it is to be asked now.
 
-        `silent` when its silence is why: then two testimonies are needed. A router that comes back without PCP announces itself, and then declines the
-        question for which it was: the doubt does not wait for ten seconds after that,
-        but the announcement after it waits for twenty.
+        `silent` when its silence is why: then two testimonies are needed. A router that
+        comes back without PCP announces itself, and then declines the question for
+        which it was: the doubt does not wait for ten seconds after that, but the
+        announcement after it waits for twenty.
         """
         earliest = self._verified_at
         if self._verify_at is not None:

@@ -101,13 +101,14 @@ class Lease(LeaseFacts):
         """
         self._last_sent_at = now
         self._made_since_sent = False
-        self._copies += 1
-        if not self.must_delete:
+        if self.must_delete:
+            self._deleted_at = now
+        else:
             self._asked_sources = self.wish.allowed_sources
+            self._copies += 1
             self._unanswered_at = now
-            self._asked_until = max(
-                self._asked_until or 0.0, now + self.requested_lifetime
-            )
+            asked_until = now + self.requested_lifetime
+            self._asked_until = max(self._asked_until or 0.0, asked_until)
         self.awaiting = self.awaiting or schedule
         if self.awaiting is None:
             self._renewals += 1
@@ -192,11 +193,8 @@ class Lease(LeaseFacts):
             self.ask_afresh(now=now)
 
     def refused(self, refusal: Refusal, *, jitter: Jitter) -> None:
-        """Take an error answer to a create or a renewal. RFC 6887 8.3.
-
-        It may be another request's: a copy of this may be granted, or a delete refused.
-        """
-        if self._copies > 1:
+        """Take an error answer to a create or a renewal. RFC 6887 8.3."""
+        if self.may_be_granted_yet:
             self._granted_until = self.open_until
         self._answered()
         self.refusal = refusal

@@ -34,6 +34,7 @@ class LeaseFacts:
         "_asked_until",
         "_copied_at",
         "_copies",
+        "_deleted_at",
         "_granted_at",
         "_granted_until",
         "_held_until",
@@ -108,7 +109,9 @@ class LeaseFacts:
         self._last_sent_at = float("-inf")
         self._held_until = float("-inf")
         self._copies = 0
-        """Requests since the last answer, whose answer the next one may be."""
+        """Map requests since the last answer."""
+        self._deleted_at = float("-inf")
+        """When a delete was last sent; each of its copies may be answered."""
         self._unanswered_at: float | None = None
         """When the last request for it was sent, until it is answered."""
         self._copied_at: float | None = None
@@ -190,6 +193,14 @@ class LeaseFacts:
         """
         known = self._granted_until
         return known is not None and expires_at <= known + ROUND_TRIP
+
+    @property
+    def may_be_granted_yet(self) -> bool:
+        """Tell whether a refusal may not be of the last request for the mapping.
+
+        It may be of another copy, or of a delete that was sent shortly before.
+        """
+        return self._copies > 1 or self._last_sent_at < self._deleted_at + LINGER
 
     def may_renew(self, *, now: float) -> bool:
         """Tell whether it is granted and neither a hold nor 11.2.1 forbids to ask."""

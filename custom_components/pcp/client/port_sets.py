@@ -58,7 +58,8 @@ class PortSets:
         if leader is None or lease.followers or lease.giving_back:
             return None
         if leader.must_delete:
-            return leader if leader.reaches(lease) else None
+            is_in_set = leader.reaches(lease) and not lease.asks_singly
+            return leader if is_in_set else None
         if leader.grant is not None:
             return leader if is_part(lease, leader.grant) else None
         return leader if self._may_join(lease, leader) else None
