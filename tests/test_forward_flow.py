@@ -168,6 +168,12 @@ async def test_the_section_is_part_of_the_forward(
         ({"internal_port": 70000}, "internal_port", "invalid_port"),
         ({"internal_port": 0}, "internal_port", "invalid_port"),
         ({"internal_port": 80.5}, "internal_port", "invalid_port"),
+        ({"internal_port": 5350}, "base", "invalid_external_port"),
+        (
+            {"internal_port": 5350, "advanced": {"exact_external_port": True}},
+            "base",
+            "invalid_external_port",
+        ),
         ({"advanced": {"external_port": 70000}}, "advanced", "invalid_external_port"),
         ({"advanced": {"external_port": 5351}}, "advanced", "invalid_external_port"),
         ({"advanced": {"port_count": 257}}, "advanced", "invalid_port_count"),
@@ -185,7 +191,7 @@ async def test_the_section_is_part_of_the_forward(
         ),
         (
             {"advanced": {"target_host": "fd00::9", "ip_version": "ipv4"}},
-            "advanced",
+            "base",
             "family_mismatch",
         ),
         (
@@ -210,16 +216,17 @@ async def test_what_cannot_be_is_told_where_it_is(
     where: str,
     error: str,
 ) -> None:
-    """At the field or, for the fields inside it, at the section, which is opened.
+    """At the field; for the fields of the section there, if it was said there.
 
-    Nothing is asked of the router, and what was typed is kept.
+    Otherwise at the top: nobody looks into a section that he has not opened. It is open
+    where something was said. Nothing is asked of the router, and what was typed is kept.
     """
     await hass.async_block_till_done()
     asked = len(router.requests)
     form = await add(hass, entry, GAME | data)
     assert form["type"] is FlowResultType.FORM
     assert form["errors"] == {where: error}
-    assert is_collapsed(form) is (where != "advanced")
+    assert is_collapsed(form) is ("advanced" not in data)
     typed: dict[str, Any] = dict(GAME | data)
     advanced = typed.pop("advanced", {})
     values = shown(form)
@@ -248,7 +255,7 @@ async def test_the_family_of_another_host_decides(
     """Where no IP version is said, it is that of the other host's address."""
     entry = await set_up(hass, pcp_entry(options={"third_party": True}))
     form = await add(hass, entry, GAME | {"advanced": {"target_host": "fd00::9"}})
-    assert form["errors"] == {"advanced": "no_ipv6_server"}
+    assert form["errors"] == {"base": "no_ipv6_server"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Subentry flow: a forward is defined, tried on the router, and kept if it opens."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -77,6 +78,14 @@ ADVANCED_SCHEMA = vol.Schema(
 )
 
 
+# What the section's fields begin with, which says nothing.
+_UNSAID = {
+    CONF_EXACT_EXTERNAL_PORT: False,
+    CONF_IP_VERSION: IPVersion.IPV4.value,
+    CONF_PORT_COUNT: 1,
+}
+
+
 class ForwardSubentryFlow(ConfigSubentryFlow):
     """Add a forward, or change it."""
 
@@ -122,16 +131,14 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             try:
                 return await self._async_submit(entry, user_input, subentry)
             except ForwardError as err:
-                errors[_where(err.field)] = err.key
+                errors[_where(err.field, user_input)] = err.key
             except RefusedError as err:
-                errors[_where(err.field)] = err.key
+                errors[_where(err.field, user_input)] = err.key
                 placeholders |= err.placeholders or {}
         elif subentry is not None:
             values = _form_values(subentry)
-        is_plain = subentry is None or not _form_values(subentry)[SECTION_ADVANCED]
         schema = forward_schema(
-            collapsed=is_plain and SECTION_ADVANCED not in errors,
-            is_new=subentry is None,
+            collapsed=not _said(values or {}), is_new=subentry is None
         )
         if subentry is None:
             schema = self._services_schema().extend(schema.schema)
@@ -248,14 +255,26 @@ def forward_schema(*, collapsed: bool = True, is_new: bool = True) -> vol.Schema
     )
 
 
-def _where(field: str | None) -> str:
-    """Return where a form shows an error: at the field, or at the field's section.
+def _where(field: str | None, values: Mapping[str, Any]) -> str:
+    """Return where a form shows an error: at the field, its section, or at the top.
 
-    The frontend shows no errors at the fields inside a section.
+    The frontend shows no errors at the fields inside a section; and whoever has said
+    nothing there has not seen it.
     """
     if field is None:
         return "base"
-    return SECTION_ADVANCED if field in ADVANCED_SCHEMA.schema else field
+    if field not in ADVANCED_SCHEMA.schema:
+        return field
+    return SECTION_ADVANCED if field in _said(values) else "base"
+
+
+def _said(values: Mapping[str, Any]) -> set[str]:
+    """Return the fields of the section in which something was said."""
+    return {
+        field
+        for field, value in values.get(SECTION_ADVANCED, {}).items()
+        if value not in ("", []) and value != _UNSAID.get(field)
+    }
 
 
 def _form_values(subentry: ConfigSubentry) -> dict[str, Any]:

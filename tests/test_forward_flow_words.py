@@ -1,0 +1,50 @@
+"""What the dialog of a forward says, and where, so that it is seen and understood."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from tests.simulated_router import SimulatedRouter
+
+from .glue import add_forward
+from .test_forward_flow import GAME, add, is_collapsed
+from .test_forward_flow_services import UNTOUCHED
+
+pytest_plugins = ["tests.glue_fixtures"]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_open"),
+    [
+        (UNTOUCHED | {"service": "letsencrypt"}, False),
+        # The section as Home Assistant's frontend posts it when it was emptied again.
+        (
+            GAME
+            | {
+                "service": "letsencrypt",
+                "internal_port": 80,
+                "advanced": UNTOUCHED["advanced"]
+                | {"target_host": "", "allowed_sources": []},
+            },
+            False,
+        ),
+        (
+            UNTOUCHED | {"service": "letsencrypt", "advanced": {"external_port": 80}},
+            True,
+        ),
+    ],
+)
+async def test_an_error_is_not_told_in_a_closed_section(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    router: SimulatedRouter,
+    said: dict[str, Any],
+    is_open: bool,
+) -> None:
+    """The external port is told of at the section only where it was said there."""
+    await add_forward(hass, "First", 8000, external_port=80)
+    form = await add(hass, entry, said)
+    assert list(form["errors"] or {}) == ["advanced" if is_open else "base"]
+    assert is_collapsed(form) is not is_open
