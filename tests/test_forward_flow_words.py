@@ -48,3 +48,29 @@ async def test_an_error_is_not_told_in_a_closed_section(
     form = await add(hass, entry, said)
     assert list(form["errors"] or {}) == ["advanced" if is_open else "base"]
     assert is_collapsed(form) is not is_open
+
+
+@pytest.mark.parametrize(
+    ("advanced", "error"),
+    [
+        ({}, "service_port_taken"),
+        ({"exact_external_port": True}, "external_port_taken"),
+    ],
+)
+async def test_a_service_that_takes_no_other_port_is_named(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    router: SimulatedRouter,
+    advanced: dict[str, Any],
+    error: str,
+) -> None:
+    """Nobody is told to turn off what he has not turned on."""
+    await add_forward(hass, "First", 8000, external_port=80)
+    advanced = UNTOUCHED["advanced"] | advanced
+    said = {"service": "letsencrypt", "advanced": advanced}
+    form = await add(hass, entry, said)
+    assert form["errors"] == {"base": error}
+    placeholders = form["description_placeholders"] or {}
+    if not advanced["exact_external_port"]:
+        assert placeholders["service"] == "Let's Encrypt"
+        assert placeholders["port"] == "80"

@@ -81,11 +81,12 @@ class IPVersion(StrEnum):
 class ForwardError(ValueError):
     """A forward that cannot be: the key of the text that says why, and the field."""
 
-    def __init__(self, key: str, field: str) -> None:
-        """Keep the translation key and the name of the field."""
+    def __init__(self, key: str, field: str, **placeholders: str) -> None:
+        """Keep the translation key, the name of the field, and what the text names."""
         super().__init__(f"{field}: {key}")
         self.key = key
         self.field = field
+        self.placeholders = placeholders
 
 
 def parse_name(value: object) -> str:

@@ -130,9 +130,7 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             self._input = user_input
             try:
                 return await self._async_submit(entry, user_input, subentry)
-            except ForwardError as err:
-                errors[_where(err.field, user_input)] = err.key
-            except RefusedError as err:
+            except (ForwardError, RefusedError) as err:
                 errors[_where(err.field, user_input)] = err.key
                 placeholders |= err.placeholders or {}
         elif subentry is not None:
@@ -158,9 +156,10 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         """Try the forward. Raises ForwardError and RefusedError."""
         data = {**user_input, **user_input.get(SECTION_ADVANCED, {})}
         coordinator = entry.runtime_data
-        service = data.pop(CONF_SERVICE, None)
-        if service in (known := services(self._home_assistant_port)):
-            data = _completed(data, known[service].as_data())
+        known = services(self._home_assistant_port)
+        service = known.get(data.pop(CONF_SERVICE, None))
+        if service is not None:
+            data = _completed(data, service.as_data())
         if subentry is not None:
             data[CONF_TEMPORARY] = subentry.data.get(CONF_TEMPORARY)
         forward = Forward.parse(data)
@@ -177,7 +176,19 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
                     },
                 )
         if subentry is None:
-            view = await coordinator.async_try_forward(forward)
+            try:
+                view = await coordinator.async_try_forward(forward)
+            except RefusedError as err:
+                is_said = CONF_EXACT_EXTERNAL_PORT in _said(user_input)
+                if err.field == CONF_EXTERNAL_PORT and service and not is_said:
+                    # It is the service that takes no other one.
+                    raise ForwardError(
+                        "service_port_taken",
+                        CONF_EXTERNAL_PORT,
+                        service=service.name,
+                        port=str(forward.first_external_port),
+                    ) from err
+                raise
             return self.async_create_entry(
                 title=forward.name,
                 data=forward.as_data(),
