@@ -1,14 +1,16 @@
 """What the dialog of a forward says, and where, so that it is seen and understood."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.simulated_router import SimulatedRouter
 
-from .glue import add_forward
+from .glue import EXTERNAL_ADDRESS, add_forward, external_ports
 from .test_forward_flow import GAME, add, is_collapsed
 from .test_forward_flow_services import UNTOUCHED
 
@@ -74,3 +76,27 @@ async def test_a_service_that_takes_no_other_port_is_named(
     if not advanced["exact_external_port"]:
         assert placeholders["service"] == "Let's Encrypt"
         assert placeholders["port"] == "80"
+
+
+# How it ends.
+
+
+def told(result: SubentryFlowResult) -> tuple[str, Mapping[str, str]]:
+    """Return the key of the text at the end, and what it names."""
+    key = result.get("description") or result.get("reason")
+    return key or "", result["description_placeholders"] or {}
+
+
+async def test_another_port_than_asked_for_is_told(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """Whoever reads only "open" would try the port that he has asked for."""
+    await add_forward(hass, "First", 8000, external_port=9000, protocol="udp")
+    said = {"name": "Game", "protocol": "udp", "internal_port": 8001}
+    key, named = told(
+        await add(hass, entry, said | {"advanced": {"external_port": 9000}})
+    )
+    assert key == "other_port"
+    assert named["asked_port"] == "9000"
+    [port] = set(external_ports(router)) - {9000}
+    assert named["external_address"] == f"{EXTERNAL_ADDRESS}:{port}"

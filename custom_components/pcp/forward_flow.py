@@ -1,7 +1,7 @@
 """Subentry flow: a forward is defined, tried on the router, and kept if it opens."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeassistant.config_entries import (
     SOURCE_USER,
@@ -43,10 +43,9 @@ from .forward import (
     ForwardProtocol,
     IPVersion,
 )
-from .listening import async_listens
 from .markdown import as_it_is
-from .proposals import PLAIN_HTTP, dangers, services
-from .views import ForwardView
+from .outcome import async_outcome
+from .proposals import dangers, services
 
 CONF_SERVICE = "service"
 SECTION_ADVANCED = "advanced"
@@ -189,11 +188,14 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
                         port=str(forward.first_external_port),
                     ) from err
                 raise
+            if TYPE_CHECKING:
+                assert view is not None
+            outcome = await async_outcome(forward, view, self._plain_http_port)
             return self.async_create_entry(
                 title=forward.name,
                 data=forward.as_data(),
-                description=await self._async_outcome(forward, view),
-                description_placeholders=_addresses(forward, view),
+                description=outcome.key,
+                description_placeholders=outcome.placeholders,
             )
         if not is_known:
             await coordinator.async_try_forward(forward, replacing=subentry.subentry_id)
@@ -202,14 +204,6 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         return self.async_update_and_abort(
             entry, subentry, title=forward.name, data=forward.as_data()
         )
-
-    async def _async_outcome(self, forward: Forward, view: ForwardView | None) -> str:
-        """Return what to tell about a forward that the router has granted."""
-        host = _internal_address(view)
-        if host is not None and await async_listens(forward, host) is False:
-            return "unanswered"
-        is_plain = PLAIN_HTTP in dangers(forward, self._plain_http_port)
-        return "plain" if is_plain else "opened"
 
     def _services_schema(self) -> vol.Schema:
         """Return what offers the usual services."""
@@ -309,16 +303,3 @@ def _completed(data: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
     if CONF_INTERNAL_PORT not in said and said.get(CONF_PORT_COUNT) == 1:
         del said[CONF_PORT_COUNT]
     return {**service, **said}
-
-
-def _internal_address(view: ForwardView | None) -> str | None:
-    return view.mappings[0].internal_address if view and view.mappings else None
-
-
-def _addresses(forward: Forward, view: ForwardView | None) -> dict[str, str]:
-    return {
-        "name": as_it_is(forward.name),
-        "external_address": (view.endpoint if view else None) or "",
-        "internal_port": str(forward.internal_port),
-        "internal_address": _internal_address(view) or "",
-    }
