@@ -28,6 +28,8 @@ UNTOUCHED: dict[str, Any] = {
         "port_count": 1,
     },
 }
+ANYWAY = {"next_step_id": "open_anyway"}
+BACK = {"next_step_id": "go_back"}
 
 
 def speak_http(hass: HomeAssistant, *, port: int = 8123, ssl: bool = False) -> None:
@@ -122,9 +124,33 @@ async def test_what_is_dangerous_is_asked_twice(
     assert form["description_placeholders"] == {"services": "SMB"}
     assert external_ports(router) == []
     assert not entry.subentries
-    result = await submit(hass, form, {})
+    result = await submit(hass, form, ANYWAY)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert external_ports(router) == [445]
+
+
+async def test_whoever_is_not_sure_goes_back(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """To the form with all that was typed; nothing is opened or changed."""
+    said = UNTOUCHED | {"name": "Shares", "internal_port": 445}
+    menu = await add(hass, entry, said)
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["menu_options"] == ["open_anyway", "go_back"]
+    form = await submit(hass, menu, BACK)
+    assert (form["step_id"], form["errors"]) == ("user", {})
+    assert shown(form) == said
+    menu = await submit(hass, form, said)
+    assert menu["step_id"] == "dangerous"
+    form = await submit(hass, await submit(hass, menu, BACK), GAME)
+    assert form["type"] is FlowResultType.CREATE_ENTRY
+
+    [forward_id] = entry.subentries
+    form = await change(hass, entry, forward_id)
+    form = await submit(hass, await submit(hass, form, said), BACK)
+    assert (form["step_id"], form["errors"]) == ("reconfigure", {})
+    assert shown(form).items() >= said.items()
+    assert external_ports(router) == [8123]
 
 
 async def test_a_refusal_after_the_warning_leads_back_to_the_form(
@@ -133,14 +159,14 @@ async def test_a_refusal_after_the_warning_leads_back_to_the_form(
     """What was accepted is not asked again, another danger is."""
     router.set_personality("refuses_all")
     said = {"name": "Desk", "internal_port": 3389}
-    form = await submit(hass, await add(hass, entry, said), {})
+    form = await submit(hass, await add(hass, entry, said), ANYWAY)
     assert form["step_id"] == "user"
     assert form["errors"] == {"base": "not_authorized"}
     assert shown(form).items() >= said.items()
     router.set_personality("rfc")
     form = await submit(hass, form, said | {"internal_port": 23})
     assert form["step_id"] == "dangerous"
-    form = await submit(hass, form, {})
+    form = await submit(hass, form, ANYWAY)
     assert form["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -154,7 +180,7 @@ async def test_a_change_to_what_is_dangerous_is_asked_twice(
     form = await submit(hass, form, GAME | {"internal_port": 3306})
     assert form["step_id"] == "dangerous"
     assert external_ports(router) == [8123]
-    result = await submit(hass, form, {})
+    result = await submit(hass, form, ANYWAY)
     assert result["reason"] == "reconfigure_successful"
     assert external_ports(router) == [3306]
     # Another name for it is no new danger.
@@ -236,7 +262,7 @@ async def test_home_assistant_in_the_clear_is_asked_twice(
     """Over plain http, however it was said; with https it is added at once."""
     speak_http(hass, port=8199)
     form = await add(hass, entry, said)
-    assert form["step_id"] == "dangerous"
+    assert form["step_id"] == "plain_http"
     assert form["description_placeholders"] == HTTP
     assert not entry.subentries
     speak_http(hass, port=8199, ssl=True)
@@ -276,10 +302,10 @@ async def test_a_change_to_home_assistant_in_the_clear_is_asked_twice(
     [forward_id] = entry.subentries
     form = await change(hass, entry, forward_id)
     form = await submit(hass, form, DOOR)
-    assert form["step_id"] == "dangerous"
+    assert form["step_id"] == "plain_http"
     assert form["description_placeholders"] == HTTP
     assert external_ports(router) == [8123]
-    result = await submit(hass, form, {})
+    result = await submit(hass, form, ANYWAY)
     assert result["reason"] == "reconfigure_successful"
     assert external_ports(router) == [8199]
 
@@ -342,7 +368,7 @@ async def test_the_end_tells_of_plain_http(
     assert placeholders is not None
     async with await serve(placeholders["internal_address"], 8125):
         form = await add(hass, entry, GAME | {"internal_port": 8125})
-        result = await submit(hass, form, {})
+        result = await submit(hass, form, ANYWAY)
     assert result["description"] == "plain"
 
 

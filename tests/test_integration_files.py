@@ -175,7 +175,8 @@ def test_every_event_type_has_a_text() -> None:
         (
             forward_flow.ForwardSubentryFlow,
             TRANSLATIONS["config_subentries"]["forward"],
-            set(),
+            # What a menu leads to.
+            {"open_anyway", "go_back"},
         ),
     ],
 )

@@ -45,7 +45,7 @@ from .forward import (
 )
 from .markdown import as_it_is
 from .outcome import async_outcome
-from .proposals import dangers, services
+from .proposals import PLAIN_HTTP, dangers, services
 
 CONF_SERVICE = "service"
 SECTION_ADVANCED = "advanced"
@@ -109,10 +109,33 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
     async def async_step_dangerous(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Open what is dangerous, now that the user knows."""
+        """Ask again before something is opened that should not be."""
+        is_http = self._told == {PLAIN_HTTP}
+        return self.async_show_menu(
+            step_id="plain_http" if is_http else "dangerous",
+            menu_options=["open_anyway", "go_back"],
+            description_placeholders={"services": ", ".join(sorted(self._told))},
+        )
+
+    async_step_plain_http = async_step_dangerous
+
+    async def async_step_open_anyway(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Open it, now that the user knows."""
         self._accepted = self._told
-        step_id = "user" if self.source == SOURCE_USER else "reconfigure"
-        return await self._async_step(step_id, self._input)
+        return await self._async_step(self._form, self._input)
+
+    async def async_step_go_back(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show the form again, with what was typed."""
+        return await self._async_step(self._form, None)
+
+    @property
+    def _form(self) -> str:
+        """The step with the form."""
+        return "user" if self.source == SOURCE_USER else "reconfigure"
 
     async def _async_step(
         self, step_id: str, user_input: dict[str, Any] | None
@@ -132,6 +155,8 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             except (ForwardError, RefusedError) as err:
                 errors[_where(err.field, user_input)] = err.key
                 placeholders |= err.placeholders or {}
+        elif self._input is not None:
+            values = self._input
         elif subentry is not None:
             values = _form_values(subentry)
         schema = forward_schema(
@@ -167,13 +192,7 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         if not is_known:
             self._told = frozenset(dangers(forward, self._plain_http_port))
             if not self._told <= self._accepted:
-                return self.async_show_form(
-                    step_id="dangerous",
-                    data_schema=vol.Schema({}),
-                    description_placeholders={
-                        "services": ", ".join(sorted(self._told))
-                    },
-                )
+                return await self.async_step_dangerous()
         if subentry is None:
             try:
                 view = await coordinator.async_try_forward(forward)

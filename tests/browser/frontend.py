@@ -208,6 +208,11 @@ def submit(page: Page) -> None:
     page.get_by_role("button", name="Submit").click()
 
 
+def choose_from_menu(page: Page, key: str) -> None:
+    """Choose one of the ways that a step offers instead of a form."""
+    page.get_by_text(words(key), exact=True).click()
+
+
 def _selector(page: Page, label: str) -> Locator:
     return page.locator("ha-selector").filter(has=page.get_by_text(_exactly(label)))
 

@@ -78,10 +78,11 @@ def test_first_five_minutes(
         fill_in(look)
         frontend.submit(page)
 
-        frontend.dialog(page, "config_subentries.forward.step.dangerous.title")
+        step = "config_subentries.forward.step.plain_http"
+        frontend.dialog(page, f"{step}.title")
         look.at("newcomer-6-are-you-sure")
         assert newcomer.page_from_outside(PORT) is None
-        frontend.submit(page)
+        frontend.choose_from_menu(page, f"{step}.menu_options.open_anyway")
 
         expect(page.get_by_text(OUTSIDE)).to_be_visible()
         assert b"200 OK" in (newcomer.page_from_outside(PORT) or b"")
