@@ -100,3 +100,41 @@ async def test_another_port_than_asked_for_is_told(
     assert named["asked_port"] == "9000"
     [port] = set(external_ports(router)) - {9000}
     assert named["external_address"] == f"{EXTERNAL_ADDRESS}:{port}"
+
+
+RANGE = {"name": "Range", "protocol": "udp", "internal_port": 2456}
+
+
+@pytest.mark.parametrize(
+    ("taken", "external_port", "key", "ports"),
+    [
+        (None, 2456, "opened", "2456-2458"),
+        (None, 9000, "opened", "9000-9002"),
+        (2457, 2456, "other_port", "2456, 2458, 2459"),
+    ],
+)
+async def test_all_ports_are_told(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    router: SimulatedRouter,
+    taken: int | None,
+    external_port: int,
+    key: str,
+    ports: str,
+) -> None:
+    """As a range where they stay together."""
+    if taken:
+        await add_forward(hass, "First", 8000, protocol="udp", external_port=taken)
+    advanced = {"port_count": 3, "external_port": external_port}
+    result = await add(hass, entry, RANGE | {"advanced": advanced})
+    assert told(result)[0] == key
+    assert told(result)[1]["external_address"] == f"{EXTERNAL_ADDRESS}:{ports}"
+
+
+async def test_two_protocols_with_the_same_ports_are_one_range(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """Where TCP and UDP got the same."""
+    said = RANGE | {"protocol": "tcp_udp", "advanced": {"port_count": 2}}
+    _, named = told(await add(hass, entry, said))
+    assert named["external_address"] == f"{EXTERNAL_ADDRESS}:2456-2457"

@@ -1,5 +1,6 @@
 """How the dialog of a forward ends: what the router has granted, in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .forward import Forward
@@ -26,11 +27,14 @@ async def async_outcome(
     address is in all of them.
     """
     internal_address = view.mappings[0].internal_address
+    first = forward.first_external_port
+    asked = _ports(range(first, first + forward.port_count))
+    given = _external_ports(view)
     if await async_listens(forward, internal_address) is False:
         key = "unanswered"
     elif PLAIN_HTTP in dangers(forward, plain_http_port):
         key = "plain"
-    elif view.external_port != forward.first_external_port:
+    elif given != asked:
         key = "other_port"
     else:
         key = "opened"
@@ -38,9 +42,33 @@ async def async_outcome(
         key=key,
         placeholders={
             "name": as_it_is(forward.name),
-            "external_address": view.endpoint or "",
-            "asked_port": str(forward.first_external_port),
+            "external_address": f"{_external_host(view)}:{given}",
+            "asked_port": asked,
             "internal_port": str(forward.internal_port),
             "internal_address": internal_address,
         },
     )
+
+
+def _external_host(view: ForwardView) -> str:
+    address = view.external_address or "?"
+    return f"[{address}]" if ":" in address else address
+
+
+def _external_ports(view: ForwardView) -> str:
+    """Return the ports of the IP version whose address is shown."""
+    version = view.mappings[0].ip_version
+    ports = dict.fromkeys(
+        mapping.external_port
+        for mapping in view.mappings
+        if mapping.ip_version == version and mapping.external_port is not None
+    )
+    return _ports(list(ports))
+
+
+def _ports(ports: Sequence[int]) -> str:
+    """Return ports as a range such as 2456-2457, else one by one."""
+    first, last = ports[0], ports[-1]
+    if first < last and list(ports) == list(range(first, last + 1)):
+        return f"{first}-{last}"
+    return ", ".join(map(str, ports))
