@@ -361,7 +361,7 @@ async def test_the_end_tells_that_nothing_listens(
 async def test_the_end_tells_of_plain_http(
     hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
 ) -> None:
-    """Home Assistant's own port, however it was chosen."""
+    """Home Assistant's own port, however it was chosen; with what a browser takes."""
     speak_http(hass, port=8125)
     result = await add(hass, entry, GAME | {"protocol": "udp"})
     placeholders = result["description_placeholders"]
@@ -370,6 +370,9 @@ async def test_the_end_tells_of_plain_http(
         form = await add(hass, entry, GAME | {"internal_port": 8125})
         result = await submit(hass, form, ANYWAY)
     assert result["description"] == "plain"
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    assert placeholders["external_address"] == f"http://{EXTERNAL_ADDRESS}:8125"
 
 
 async def test_what_cannot_be_told_is_not_told(loopback: None) -> None:

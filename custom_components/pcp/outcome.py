@@ -30,9 +30,14 @@ async def async_outcome(
     first = forward.first_external_port
     asked = _ports(range(first, first + forward.port_count))
     given = _external_ports(view)
+    address = f"{_external_host(view)}:{given}"
+    is_http = PLAIN_HTTP in dangers(forward, plain_http_port)
+    if is_http and forward.port_count == 1:
+        # As it is typed into a browser.
+        address = f"http://{address}"
     if await async_listens(forward, internal_address) is False:
         key = "unanswered"
-    elif PLAIN_HTTP in dangers(forward, plain_http_port):
+    elif is_http:
         key = "plain"
     elif given != asked:
         key = "other_port"
@@ -42,7 +47,7 @@ async def async_outcome(
         key=key,
         placeholders={
             "name": as_it_is(forward.name),
-            "external_address": f"{_external_host(view)}:{given}",
+            "external_address": address,
             "asked_port": asked,
             "internal_port": str(forward.internal_port),
             "internal_address": internal_address,
