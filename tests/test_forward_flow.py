@@ -356,7 +356,7 @@ async def test_a_changed_forward_is_closed_and_opened(
         hass, form, {"name": "Web", "protocol": "udp", "internal_port": 8124}
     )
     assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "reconfigure_successful"
+    assert result["reason"] == "opened"
     assert entry.subentries[forward_id].title == "Web"
     assert entry.subentries[forward_id].data == {
         "protocol": "udp",
@@ -405,7 +405,8 @@ async def test_a_closed_forward_is_changed_without_opening(
     entry = await set_up(hass, pcp_entry(ROUTER_HOST, forward_data("Game", 8123)))
     [forward_id] = entry.subentries
     form = await change(hass, entry, forward_id)
-    await submit(hass, form, GAME | {"internal_port": 8124})
+    result = await submit(hass, form, GAME | {"internal_port": 8124})
+    assert result["reason"] == "reconfigure_successful"
     assert entry.subentries[forward_id].data == {"internal_port": 8124}
     assert state_of(hass, "switch", forward_id, "forward") == "off"
     assert external_ports(router) == []

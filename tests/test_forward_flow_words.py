@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from tests.simulated_router import SimulatedRouter
 
 from .glue import EXTERNAL_ADDRESS, add_forward, external_ports
-from .test_forward_flow import GAME, add, is_collapsed
+from .test_forward_flow import GAME, add, change, is_collapsed, submit
 from .test_forward_flow_services import UNTOUCHED
 
 pytest_plugins = ["tests.glue_fixtures"]
@@ -138,3 +138,22 @@ async def test_two_protocols_with_the_same_ports_are_one_range(
     said = RANGE | {"protocol": "tcp_udp", "advanced": {"port_count": 2}}
     _, named = told(await add(hass, entry, said))
     assert named["external_address"] == f"{EXTERNAL_ADDRESS}:2456-2457"
+
+
+async def test_a_change_ends_as_an_addition_does(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """With the address under which the forward is reached from now on."""
+    await add(hass, entry, RANGE)
+    [forward_id] = entry.subentries
+    form = await change(hass, entry, forward_id)
+    said = RANGE | {"advanced": {"external_port": 9000}}
+    key, named = told(await submit(hass, form, said))
+    assert key == "opened"
+    assert named["external_address"] == f"{EXTERNAL_ADDRESS}:9000"
+    await add_forward(hass, "Taken", 8000, protocol="udp", external_port=9001)
+    form = await change(hass, entry, forward_id)
+    said = RANGE | {"name": "Moved", "advanced": {"external_port": 9001}}
+    key, named = told(await submit(hass, form, said))
+    assert (key, named["name"], named["asked_port"]) == ("other_port", "Moved", "9001")
+    assert entry.subentries[forward_id].title == "Moved"

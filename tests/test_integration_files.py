@@ -244,7 +244,12 @@ def test_every_forward_error_has_a_text() -> None:
     """What may be wrong with a forward is told, and nothing else."""
     texts = TRANSLATIONS["config_subentries"]["forward"]
     assert set(texts["error"]) == FORWARD_ERRORS | REFUSALS | FORM_ERRORS
-    assert set(texts["abort"]) == {"config_entry_not_loaded", "forward_gone"}
+    ends = texts["create_entry"]
+    assert set(ends) == {"opened", "plain", "unanswered", "other_port"}
+    # A change ends as what is added does.
+    aborts = {"config_entry_not_loaded", "forward_gone"}
+    assert texts["abort"].items() >= ends.items()
+    assert set(texts["abort"]) == aborts | set(ends)
 
 
 def test_forward_errors_are_those_of_the_code() -> None:

@@ -216,12 +216,21 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
                 description=outcome.key,
                 description_placeholders=outcome.placeholders,
             )
+        view = None
         if not is_known:
-            await coordinator.async_try_forward(forward, replacing=subentry.subentry_id)
+            view = await coordinator.async_try_forward(
+                forward, replacing=subentry.subentry_id
+            )
         if subentry.subentry_id not in entry.subentries:
             return self.async_abort(reason="forward_gone")
-        return self.async_update_and_abort(
+        changed = self.async_update_and_abort(
             entry, subentry, title=forward.name, data=forward.as_data()
+        )
+        if view is None:
+            return changed
+        outcome = await async_outcome(forward, view, self._plain_http_port)
+        return self.async_abort(
+            reason=outcome.key, description_placeholders=outcome.placeholders
         )
 
     def _services_schema(self) -> vol.Schema:
