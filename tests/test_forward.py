@@ -426,8 +426,9 @@ def test_what_overlaps(data: dict[str, Any], overlaps: bool) -> None:
     assert new.overlaps(forward()) is forward().overlaps(new) is overlaps
     if overlaps:
         with pytest.raises(ForwardError) as caught:
-            check_overlap(new, [forward(internal_port=1), forward()])
+            check_overlap(new, [forward(internal_port=1), forward(name="First")])
         assert (caught.value.key, caught.value.field) == ("overlap", "internal_port")
+        assert caught.value.placeholders == {"forward": "First"}
     else:
         check_overlap(new, [forward()])
 

@@ -243,10 +243,12 @@ async def test_what_cannot_be_is_told_where_it_is(
 async def test_a_forward_overlaps_no_other(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """A port of this host belongs to one forward."""
-    await add_forward(hass, "First", 8120, port_count=8)
+    """A port of this host belongs to one forward, which is named as it is."""
+    await add_forward(hass, "*First* {router}", 8120, port_count=8)
     form = await add(hass, entry, GAME)
     assert form["errors"] == {"internal_port": "overlap"}
+    # Errors are no Markdown.
+    assert (form["description_placeholders"] or {})["forward"] == "*First* {router}"
 
 
 async def test_the_family_of_another_host_decides(

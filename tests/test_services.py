@@ -193,10 +193,11 @@ async def test_add_explains_bad_input(
 async def test_add_explains_an_overlap(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """It never ends in an aborted flow."""
-    await add_forward(hass)
+    """It names the other forward, and never ends in an aborted flow."""
+    await add_forward(hass, "First")
     data = {"name": "Second", "internal_port": 8123}
-    assert await refused(hass, "add_forward", data) == ("overlap", {})
+    named = {"forward": "First"}
+    assert await refused(hass, "add_forward", data) == ("overlap", named)
     assert len(entry.subentries) == 1
 
 

@@ -303,5 +303,5 @@ class Forward:
 
 def check_overlap(forward: Forward, others: Iterable[Forward]) -> None:
     """Raise ForwardError when the forward needs a mapping that another one has."""
-    if any(forward.overlaps(other) for other in others):
-        raise ForwardError("overlap", CONF_INTERNAL_PORT)
+    for other in filter(forward.overlaps, others):
+        raise ForwardError("overlap", CONF_INTERNAL_PORT, forward=other.name)

@@ -140,7 +140,7 @@ async def _async_add_forward(call: ServiceCall) -> ServiceResponse:
         )
         view = await coordinator.async_add_forward(forward, duration=duration)
     except ForwardError as err:
-        raise _error(err.key) from err
+        raise _error(err.key, **err.placeholders) from err
     return coordinator.forward_response(view.forward_id)
 
 

@@ -78,7 +78,7 @@ def test_refusals(page: Page, demo: Demo) -> None:
     port.fill(str(demo.places.web_port))
     frontend.submit(page)
     errors = "config_subentries.forward.error"
-    overlap = frontend.words(f"{errors}.overlap")
+    overlap = frontend.words(f"{errors}.overlap").format(forward=WEB_PAGE)
     expect(frontend.error(page)).to_contain_text(overlap)
     port.fill(str(free_port()))
     frontend.open_advanced(page)
