@@ -236,6 +236,7 @@ def test_protocols_and_versions_are_chosen_from_a_list() -> None:
         "169.254.1.1",
         "0.0.0.0",
         "255.255.255.255",
+        "8.8.8.8",
         "::1",
         "::",
         "ff02::1",
@@ -255,6 +256,8 @@ def test_the_family_of_another_host_decides() -> None:
     """Where no IP version is told, it is the address's; else they must agree."""
     assert forward(target_host=" 192.0.2.9 ").ip_version is IPVersion.IPV4
     assert forward(target_host="2001:db8::9").ip_version is IPVersion.IPV6
+    # The IPv6 addresses of a home are of the Internet, too.
+    assert forward(target_host="2606:4700::9").ip_version is IPVersion.IPV6
     assert forward(target_host="2001:db8::9", ip_version="ipv6").target_host
     assert error_of(target_host="2001:db8::9", ip_version="ipv4") == (
         "family_mismatch",

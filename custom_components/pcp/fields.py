@@ -192,6 +192,8 @@ def parse_target_host(value: object) -> IPAddress | None:
         or address.is_link_local
         or address.is_unspecified
         or address == IPv4Address("255.255.255.255")
+        # Behind NAT nobody at home has one; in IPv6 everybody may.
+        or (address.version == 4 and address.is_global)
         or _is_mixed(address)
     )
     if unusable:
