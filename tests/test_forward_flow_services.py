@@ -102,6 +102,15 @@ async def test_a_service_for_which_no_other_port_will_do(
     [
         ({"internal_port": 80}, {"name": "invalid_name"}),
         ({"name": "Door"}, {"internal_port": "invalid_port"}),
+        ({}, {"name": "invalid_name", "internal_port": "invalid_port"}),
+        (
+            {"advanced": {"target_host": "nas"}},
+            {
+                "advanced": "invalid_address",
+                "name": "invalid_name",
+                "internal_port": "invalid_port",
+            },
+        ),
     ],
 )
 async def test_without_a_service_name_and_port_are_needed(
@@ -110,7 +119,7 @@ async def test_without_a_service_name_and_port_are_needed(
     said: dict[str, Any],
     error: dict[str, str],
 ) -> None:
-    """What is missing is told at its field."""
+    """All that is missing is told at its field, beside what is wrong otherwise."""
     form = await add(hass, entry, UNTOUCHED | said)
     assert form["errors"] == error
 

@@ -153,6 +153,7 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             try:
                 return await self._async_submit(entry, user_input, subentry)
             except (ForwardError, RefusedError) as err:
+                errors = _missing(user_input)
                 errors[_where(err.field, user_input)] = err.key
                 placeholders |= err.placeholders or {}
         elif self._input is not None:
@@ -286,6 +287,16 @@ def forward_schema(*, collapsed: bool = True, is_new: bool = True) -> vol.Schema
             ),
         }
     )
+
+
+def _missing(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the errors of the fields that are empty and may not be."""
+    if values.get(CONF_SERVICE):
+        return {}
+    needed = {CONF_NAME: "invalid_name", CONF_INTERNAL_PORT: "invalid_port"}
+    return {
+        field: key for field, key in needed.items() if values.get(field) in (None, "")
+    }
 
 
 def _where(field: str | None, values: Mapping[str, Any]) -> str:
