@@ -1,6 +1,7 @@
 """What the dialog of a forward says, and where, so that it is seen and understood."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.config_entries import SubentryFlowResult
@@ -8,7 +9,8 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from tests.simulated_router import SimulatedRouter
+from custom_components.pcp.client.codec import ResultCode
+from tests.simulated_router import PERSONALITIES, SimulatedRouter
 
 from .glue import EXTERNAL_ADDRESS, add_forward, external_ports
 from .test_forward_flow import GAME, add, change, is_collapsed, submit
@@ -76,6 +78,16 @@ async def test_a_service_that_takes_no_other_port_is_named(
     if not advanced["exact_external_port"]:
         assert placeholders["service"] == "Let's Encrypt"
         assert placeholders["port"] == "80"
+
+
+async def test_a_service_that_takes_any_port_is_not_blamed(
+    hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
+) -> None:
+    """Where a router gives no other one although it may."""
+    code = ResultCode.CANNOT_PROVIDE_EXTERNAL
+    router.set_personality(replace(PERSONALITIES["rfc"], map_result=code))
+    form = await add(hass, entry, UNTOUCHED | {"service": "plex"})
+    assert form["errors"] == {"base": "cannot_provide_external"}
 
 
 # How it ends.

@@ -199,8 +199,8 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
                 view = await coordinator.async_try_forward(forward)
             except RefusedError as err:
                 is_said = CONF_EXACT_EXTERNAL_PORT in _said(user_input)
-                if err.field == CONF_EXTERNAL_PORT and service and not is_said:
-                    # It is the service that takes no other one.
+                is_forced = forward.exact_external_port and not is_said
+                if err.field == CONF_EXTERNAL_PORT and service and is_forced:
                     raise ForwardError(
                         "service_port_taken",
                         CONF_EXTERNAL_PORT,
