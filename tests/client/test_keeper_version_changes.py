@@ -130,6 +130,40 @@ def test_renew_asks_in_pcp_again() -> None:
     assert isinstance(world.new_maps()[-1], MapRequest)
 
 
+def test_router_that_was_not_heard_in_pcp() -> None:
+    """9, A: with the next check, for that may have got lost: what it speaks is not known."""
+    world = World()
+    world.wake()
+    world.run_for(3.0)
+    world.receive(world.nat_pmp_address())
+    assert world.keeper.server_view().protocol is NAT_PMP
+    world.run_for(1.0)
+    world.receive(world.nat_pmp_address())
+    world.new()
+    world.run_for(CHECK_INTERVAL)
+    world.receive(world.answer_to(world.new_probe()))
+    assert world.keeper.server_view().protocol is PCP
+
+
+def test_router_that_is_not_heard_in_pcp_until_it_declines() -> None:
+    """9: it is asked every four minutes for so long, and then every half an hour."""
+    world = World()
+    world.wake()
+    world.run_for(3.0)
+    world.receive(world.nat_pmp_address())
+    asked = []
+    for number in range(24):
+        world.new()
+        world.run_for(CHECK_INTERVAL)
+        if any(isinstance(sent.message, MapRequest) for sent in world.new()):
+            asked.append(number)
+            if number > 2:
+                world.receive(version_answer())
+        world.receive(world.nat_pmp_address())
+    assert asked[:4] == [0, 1, 2, 3]
+    assert len(asked) <= 4 + 24 * CHECK_INTERVAL / 1800
+
+
 def test_renew_of_a_nat_pmp_server() -> None:
     """9: one that declines stays what it is, and reachable."""
     world, _ = joined("nat_pmp_only")

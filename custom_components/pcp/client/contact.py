@@ -36,6 +36,8 @@ class Contact:
         """Whether the server has answered since we have our address."""
         self._is_declined = False
         """It has said that it does not speak our version of PCP."""
+        self._is_unheard = False
+        """It was heard in NAT-PMP, and has not said whether it speaks PCP."""
 
     def handle_timer(self, *, now: float) -> None:
         """Do what is due."""
@@ -97,6 +99,10 @@ class Contact:
             if not self._server.declines_pcp:
                 self._server.declines_pcp = True
                 self._leases.delete_again(now=now)
+            if self._is_unheard:
+                self._is_unheard = False
+                self._check.retry_pcp_interval = PCP_RETRY_INTERVAL
+                self._check.retry_pcp_at = now + PCP_RETRY_INTERVAL
         elif protocol is None:
             self._server.declines_pcp = True
             self._speak_another(answer, now=now)
@@ -152,6 +158,11 @@ class Contact:
             # with the first answer in PCP.
             self._check.retry_pcp_interval = CHECK_INTERVAL
             self._check.retry_pcp_at = now
+        elif protocol is ServerProtocol.NAT_PMP and not self._server.declines_pcp:
+            # It was only not heard in PCP, which may have got lost.
+            self._is_unheard = True
+            self._check.retry_pcp_interval = CHECK_INTERVAL
+            self._check.retry_pcp_at = now + CHECK_INTERVAL
         if before is None and protocol is ServerProtocol.PCP:
             self._leases.ask_refused_in_pcp(now=now)
         else:
