@@ -770,3 +770,21 @@ def test_set_that_cannot_be_given_back() -> None:
     waiting = [key_of(port) for port in PORTS[:3]]
     assert [world.state(key) for key in waiting] == [LeaseState.REFUSED] * 3
     assert [refused.key for refused in world.new_events(LeaseRefused)] == waiting
+
+
+def test_set_that_runs_out_while_it_is_refused() -> None:
+    """8.3: its ports are tried one by one then, and each is told why it is refused."""
+    world = opened()
+    world.run_for(LIFETIME * 5 / 8)
+    renewal = world.new_maps()[-1]
+    world.receive(world.error(renewal, ResultCode.NOT_AUTHORIZED, lifetime=86_400))
+    world.run_for(LIFETIME * 3 / 8)
+    requests = world.new_maps()
+    assert [it.internal_port for it in requests] == list(PORTS[1:])
+    world.receive(world.error(requests[0], ResultCode.NOT_AUTHORIZED))
+    world.receive(world.success(requests[1]))
+    assert states(world)[:3] == [
+        LeaseState.REFUSED,
+        LeaseState.REFUSED,
+        LeaseState.GRANTED,
+    ]

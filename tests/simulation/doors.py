@@ -228,6 +228,10 @@ class Doors:
         if not self.bounds.can_open(inside, forward):
             return True
         lease = home.ledger.leases.get(key_of(inside))
+        if lease is not None and lease.grant is not None and lease.grant.port_range:
+            # RFC 7753: it is asked for by the first of its set.
+            first = inside[0], inside[1], lease.grant.port_range.first
+            lease = home.ledger.leases.get(key_of(first))
         if lease is None or lease.refusal is None:
             return False
         retry_at = asked_at = lease.refusal.retry_at

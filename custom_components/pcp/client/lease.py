@@ -233,6 +233,8 @@ class Lease(LeaseFacts):
         """Let the grant go that has run out, and ask again unless there is a hold."""
         self.grant = None
         if now < self._held_until:
+            # The other ports of a set may be had one by one.
+            self.asks_singly = bool(self.followers)
             self._ask_at(self._held_until)
         else:
             self.refusal = None
