@@ -9,6 +9,7 @@ from custom_components.pcp.client.codec import (
 )
 from custom_components.pcp.client.events import ProtocolChanged, ServerProtocol
 from custom_components.pcp.client.mapping import LeaseState
+from custom_components.pcp.client.timing import CHECK_INTERVAL
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started
@@ -235,6 +236,26 @@ def test_change_to_a_version_to_come(
     (request,) = world.new_maps()
     world.receive(world.success(request))
     assert world.state(key) is LeaseState.GRANTED
+
+
+def test_silent_router_that_seems_to_be_of_a_version_to_come() -> None:
+    """9: who goes on saying so makes it seem to be there; its own answer ends that."""
+    world = started(wish_of())
+    world.want(wish_of(2))
+    for _ in range(6):
+        world.receive(pcp_version_answer(3))
+        world.run_for(1.0)
+    assert world.state(key_of(2)) is LeaseState.REFUSED
+    world.release(key_of(2))
+    for _ in range(1200):
+        world.run_for(1.0)
+        world.receive(pcp_version_answer(3))
+    assert world.keeper.server_view().reachable is True
+    assert world.state() is LeaseState.GRANTED
+    world.new()
+    world.run_for(CHECK_INTERVAL)
+    world.answer_all()
+    assert world.lease(key_of(2)) is None
 
 
 def test_answer_in_pcp_ends_what_a_version_answer_began() -> None:
