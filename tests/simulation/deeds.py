@@ -5,6 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
+from custom_components.pcp.client.events import ServerProtocol
 from custom_components.pcp.errors import RefusedError
 from custom_components.pcp.forward import ForwardError
 from tests.simulated_router import PERSONALITIES
@@ -17,9 +18,6 @@ from .script import Event
 
 if TYPE_CHECKING:
     from .world import World
-
-# RFC 6886 3.6: by so many seconds the epoch may be behind when it is asked for next.
-UNSEEN_RESTART = 2.0 + CHECKED_WITHIN / 8
 
 
 class Deeds:
@@ -394,7 +392,10 @@ class Deeds:
 
         def up() -> None:
             box.router.silenced = False
-            if lose_mappings and box.router.epoch_time(world.now) <= UNSEEN_RESTART:
+            # RFC 6887 8.5, RFC 6886 3.6: so far it may be behind when it is asked next.
+            part = 8 if world.speaks(ServerProtocol.NAT_PMP) else 16
+            unseen = 2.0 + CHECKED_WITHIN / part
+            if lose_mappings and box.router.epoch_time(world.now) <= unseen:
                 box.silent_loss_at = world.now
             box.router.reboot(now=world.now, lose_mappings=lose_mappings)
             world.look_after(box)

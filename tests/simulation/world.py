@@ -94,7 +94,7 @@ class World:
         self.time_line.between = self._between
         for box in self.boxes:
             box.answers.is_known = self._is_known
-            box.answers.speaks_pcp = lambda: self._speaks(ServerProtocol.PCP)
+            box.answers.speaks_pcp = lambda: self.speaks(ServerProtocol.PCP)
         self.network.on_sent = self._on_sent
         self.network.on_router_heard = self._on_router_heard
         self.network.on_deliver = self._deliver
@@ -393,11 +393,11 @@ class World:
         if self.home is None:
             return False
         if isinstance(name, tuple):
-            return self._speaks(ServerProtocol.NAT_PMP)
+            return self.speaks(ServerProtocol.NAT_PMP)
         leases = self.home.ledger.leases.values()
         return any(lease.wish.nonce == name for lease in leases)
 
-    def _speaks(self, protocol: ServerProtocol) -> bool:
+    def speaks(self, protocol: ServerProtocol) -> bool:
         """Tell whether it is what is spoken over IPv4."""
         link = None if self.home is None else self.home.engine.links.get(4)
         return link is not None and link.keeper.server_view().protocol is protocol
