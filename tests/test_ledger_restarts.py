@@ -296,6 +296,16 @@ def test_what_is_left_of_a_closing_is_adopted() -> None:
     assert books.nonce() == nonce
 
 
+def test_what_is_under_way_may_be_granted_for_as_long_as_before() -> None:
+    """A router may grant more than is asked for, and its last answer was not heard."""
+    books = opened()
+    books.grant(lifetime=20_000)
+    books.ledger.note_under_way([key()])
+    left = books.ledger.forget_leases(4)
+    books.ledger.adopt(left, now=60.0)
+    assert books.ledger.leases[key()].open_until == 60.0 + 20_000
+
+
 def test_what_is_known_already_is_not_adopted() -> None:
     """The ledger's own knowledge is newer."""
     books = opened()

@@ -157,11 +157,11 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
     What seems to have run out is taken to live for as long as it takes to be deleted.
     """
     grant, open_until = stored.grant, stored.open_until
-    longest = now + stored.wish.lifetime
+    longest = asked_until = now + stored.wish.lifetime
     if grant is not None:
         end = now + grant.lifetime
         grant = replace(grant, expires_at=min(grant.expires_at, end))
-        longest = max(longest, end)
+        longest = asked_until = max(longest, end)
     elif open_until is not None:
         longest = now + MAXIMUM_LIFETIME
     if open_until is None:
@@ -169,7 +169,7 @@ def taken_up(stored: StoredLease, *, now: float) -> Lease:
     elif open_until <= now:
         open_until = now + _LAST_DELETIONS
     if stored.is_asked_for or stored.is_under_way:
-        open_until = max(open_until, now + stored.wish.lifetime)
+        open_until = max(open_until, asked_until)
     return Lease(
         wish=stored.wish,
         wanted=False,

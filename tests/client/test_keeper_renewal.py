@@ -94,6 +94,21 @@ def test_an_update_is_no_answer_to_a_renewal() -> None:
     assert world.lease() is None
 
 
+def test_a_lost_answer_of_a_server_that_grants_more() -> None:
+    """11.3: it may grant more than is asked for, and will have done so again."""
+    world = started(jitter=0.0)
+    world.want(wish_of(lifetime=120))
+    (request,) = world.new_maps()
+    world.receive(world.success(request, lifetime=LIFETIME))
+    world.run_until(START + LIFETIME / 2)
+    assert len(world.new_maps()) == 1
+    world.release()
+    world.run_for(LIFETIME - 1.0)
+    lease = world.lease()
+    assert lease is not None
+    assert lease.open_until == START + LIFETIME / 2 + LIFETIME
+
+
 def test_the_answer_after_an_update() -> None:
     """14.2: it ends later than was known, and with that nothing is under way any more."""
     world = started(wish_of(), jitter=0.0)

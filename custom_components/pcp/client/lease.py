@@ -107,7 +107,7 @@ class Lease(LeaseFacts):
             self._asked_sources = self.wish.allowed_sources
             self._copies += 1
             self._unanswered_at = now
-            asked_until = now + self.requested_lifetime
+            asked_until = now + self.expected_lifetime
             self._asked_until = max(self._asked_until or 0.0, asked_until)
         self.awaiting = self.awaiting or schedule
         if self.awaiting is None:
@@ -135,6 +135,7 @@ class Lease(LeaseFacts):
         self.suggested_external_port = grant.assigned_external_port
         self.suggested_external_address = grant.assigned_external_address
         self._granted_until = grant.expires_at
+        self._granted_lifetime = grant.lifetime
         self._granted_at = now
         self._renewals = 0
         self._plan_renewal(jitter)
@@ -272,6 +273,7 @@ class Lease(LeaseFacts):
             self.suggested_external_port = grant.assigned_external_port
             self.suggested_external_address = grant.assigned_external_address
             self._granted_until = max(grant.expires_at, open_until or 0.0)
+            self._granted_lifetime = grant.lifetime
             if self.leads:
                 self.port_count = grant.port_range.count if grant.port_range else 1
             if wanted and grant.expires_at > now:
@@ -342,6 +344,7 @@ class Lease(LeaseFacts):
         self.suggested_external_port = grant.assigned_external_port
         self.suggested_external_address = grant.assigned_external_address
         self._granted_until = None
+        self._granted_lifetime = grant.lifetime
 
     def remake(self, *, now: float) -> None:
         """Delete a set of which not all is wanted any more, and ask for the rest."""

@@ -36,6 +36,7 @@ class LeaseFacts:
         "_copies",
         "_deleted_at",
         "_granted_at",
+        "_granted_lifetime",
         "_granted_until",
         "_held_until",
         "_last_sent_at",
@@ -104,6 +105,8 @@ class LeaseFacts:
         self.awaiting: Retransmission | None = None
         """The schedule of the request that is repeated until it is answered."""
         self._granted_at = 0.0
+        self._granted_lifetime = 0
+        """Seconds of the last grant: a server may grant more than was asked for."""
         self._renewals = 0
         """Single packets of 11.2.1 since it was granted."""
         self._last_sent_at = float("-inf")
@@ -137,6 +140,11 @@ class LeaseFacts:
         if self.lifetime_limit is None:
             return self.wish.lifetime
         return min(self.wish.lifetime, self.lifetime_limit)
+
+    @property
+    def expected_lifetime(self) -> int:
+        """Return the seconds that a request may be granted: the last one was."""
+        return max(self.requested_lifetime, self._granted_lifetime)
 
     @property
     def state(self) -> LeaseState:
