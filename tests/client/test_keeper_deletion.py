@@ -95,7 +95,66 @@ def test_unwanted_leases_are_not_renewed() -> None:
 
 def test_nothing_to_delete() -> None:
     """Q5: NO_RESOURCES for a delete means that nothing is there."""
+    world = started(jitter=0.0)
+    world.want()
+    world.new()
+    world.run_for(1.0)
+    world.release()
+    (delete,) = world.new_maps()
+    answer = world.error(delete, ResultCode.NO_RESOURCES, lifetime=30)
+    world.receive(answer)
+    world.run_for(9.0)
+    assert world.new_maps() == [delete]
+    world.receive(answer)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_nothing_to_delete_of_what_should_be_there() -> None:
+    """11.4: a server that is short of something for a while deletes nothing, either.
+
+    It is believed the second time: by then miniupnpd says so because nothing is there.
+    """
     world, delete = releasing()
+    answer = world.error(delete, ResultCode.NO_RESOURCES, lifetime=30)
+    for _ in range(2):
+        # The network may double it.
+        world.receive(answer)
+        assert world.state() is LeaseState.RELEASING
+        # Nobody is kept waiting.
+        assert world.new_events(LeaseKept) == [LeaseKept(key_of())]
+    world.run_for(29.9)
+    assert world.new_maps() == []
+    world.run_for(0.1)
+    assert world.new_maps() == [delete]
+    world.receive(answer)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_nothing_to_delete_after_a_deletion() -> None:
+    """15.1: the second delete, after a late request, finds nothing and proves that."""
+    world = started(wish_of(), jitter=0.0)
+    world.run_until(START + LIFETIME / 2)
+    world.new()
+    world.release()
+    (delete,) = world.new_maps()
+    world.receive(world.success(delete))
+    world.run_for(10.0)
+    assert world.new_maps() == [delete]
+    world.receive(world.error(delete, ResultCode.NO_RESOURCES, lifetime=30))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_nothing_to_delete_after_a_restart_of_the_server() -> None:
+    """8.5: what was lost is not expected to be there."""
+    world = started(wish_of())
+    world.run_for(60.0)
+    world.reboot()
+    world.renew_all()
+    renewal = world.new_maps()[-1]
+    world.receive(world.error(renewal, ResultCode.NOT_AUTHORIZED))
+    world.release()
+    delete = world.new_maps()[-1]
+    assert delete.lifetime == 0
     world.receive(world.error(delete, ResultCode.NO_RESOURCES, lifetime=30))
     assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
 

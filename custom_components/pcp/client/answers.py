@@ -197,7 +197,8 @@ class Answers:
         """Take a refusal. RFC 6887 8.3, 11.4.
 
         miniupnpd says NO_RESOURCES where there is nothing to delete; the hold of 11.4
-        would punish the next wish for it.
+        would punish the next wish for it. Of what was granted and should be there that
+        is believed the second time: a server that means the error has it still.
         """
         if answer.result_code == ResultCode.MALFORMED_REQUEST and _was_read(lease):
             # It was damaged on its way: what was sent is not answered yet.
@@ -218,7 +219,7 @@ class Answers:
         self._sender.settle(lease)
         if lease.wish.ends_by_itself:
             return
-        if is_full:
+        if is_full and lease.may_be_gone(now=now):
             lease.deleted(now=now)
             return
         lease.deletion_refused(refusal)

@@ -25,7 +25,7 @@ delete or a map request as `must_delete` says, and tells `sent`.
 
 from dataclasses import replace
 
-from .codec import IPAddress
+from .codec import IPAddress, ResultCode
 from .lease_facts import LeaseFacts
 from .mapping import Grant, LeaseState, MappingWish, Refusal
 from .timing import (
@@ -128,6 +128,7 @@ class Lease(LeaseFacts):
         self._answered(grant.expires_at)
         self._free()
         self.grant = grant
+        self.is_attested = True
         self.is_doubtful = False
         self.removes_filters = False
         self.port_count = grant.port_range.count if grant.port_range else 1
@@ -146,6 +147,7 @@ class Lease(LeaseFacts):
         self.grant = None
         self.refusal = refusal
         self.giving_back = True
+        self.is_attested = True
         self._granted_until = expires_at
         self._ask_at(now)
 
@@ -154,6 +156,7 @@ class Lease(LeaseFacts):
 
         A delete that is under way is no proof any more, and goes on being repeated.
         """
+        self.is_attested = True
         self._granted_until = max(self._granted_until or 0.0, expires_at)
         self._unanswered_at = None
         self._made_since_sent = True
@@ -174,6 +177,7 @@ class Lease(LeaseFacts):
         """
         if self._made_since_sent:
             return
+        self.is_attested = False
         self.pause()
         sent_at = self._unanswered_at
         if sent_at is not None and now < sent_at + LINGER:
@@ -220,13 +224,19 @@ class Lease(LeaseFacts):
         self._held_until = self.action_at = refusal.retry_at
 
     def deletion_refused(self, refusal: Refusal) -> None:
-        """Take an error answer to a delete: it is tried again until it has run out."""
+        """Take an error answer to a delete: it is tried again until it has run out.
+
+        One of a mapping that is not there may look the same: the next is proof of it.
+        """
+        if refusal.result_code == ResultCode.NO_RESOURCES:
+            self.is_attested = False
         self.awaiting = None
         self._held_until = self.action_at = refusal.retry_at
 
     def lost(self) -> None:
         """Take the news that the mapping is gone; holds end, for it is a new server."""
         self.grant = None
+        self.is_attested = False
         self.asks_singly = False
         self._free()
 
@@ -269,6 +279,7 @@ class Lease(LeaseFacts):
         self.may_be_pcp = True
         self._unanswered_at = now if is_under_way else None
         self._granted_until = open_until
+        self.is_attested = grant is not None
         if grant is not None:
             self.suggested_external_port = grant.assigned_external_port
             self.suggested_external_address = grant.assigned_external_address
@@ -338,6 +349,7 @@ class Lease(LeaseFacts):
         self._answered()
         self._free()
         self.grant = grant
+        self.is_attested = True
         self.is_doubtful = False
         self.is_urgent = False
         self.asks_singly = False

@@ -51,6 +51,7 @@ class LeaseFacts:
         "followers",
         "giving_back",
         "grant",
+        "is_attested",
         "is_doubtful",
         "is_urgent",
         "leader",
@@ -88,6 +89,8 @@ class LeaseFacts:
         """It was answered as a mapping of one port, and leads and follows nobody."""
         self.is_doubtful = False
         """Its grant is from before a restart or in another protocol: may be lost."""
+        self.is_attested = False
+        """The server has told that it is there, and nothing else since."""
         self.may_be_pcp = False
         """It may have been made in PCP: that NAT-PMP knows nothing of it proves nothing."""
         self.is_urgent = False
@@ -225,6 +228,13 @@ class LeaseFacts:
     def is_open(self, *, now: float) -> bool:
         """Tell whether the mapping may exist on the server."""
         return self.open_until is not None and now < self.open_until
+
+    def may_be_gone(self, *, now: float) -> bool:
+        """Tell whether a server that finds nothing to delete is to be believed.
+
+        Not the first time if it should be there, nor a copy of that answer.
+        """
+        return not (self.is_attested or self.is_held(now=now))
 
     def is_over(self, *, now: float) -> bool:
         """Tell whether nothing of an unwanted mapping can be left on the server."""
