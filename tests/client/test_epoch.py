@@ -4,6 +4,7 @@ import pytest
 
 from custom_components.pcp.client.epoch import (
     nat_pmp_epoch_is_valid,
+    nat_pmp_epoch_runs_ahead,
     pcp_epoch_is_valid,
 )
 
@@ -103,4 +104,32 @@ def test_nat_pmp(previous: int, passed: int, epoch_time: int, is_valid: bool) ->
             client_time=5000 + passed,
         )
         is is_valid
+    )
+
+
+@pytest.mark.parametrize(
+    ("passed", "counted", "is_ahead"),
+    [
+        (0, 0, False),
+        (0, 11, False),
+        (0, 12, True),
+        # Eight sevenths of the time that passed, and of ten seconds.
+        (240, 240, False),
+        (240, 285, False),
+        (240, 286, True),
+        (240, 8 * 3600, True),
+        # It began anew.
+        (240, -1000, False),
+    ],
+)
+def test_nat_pmp_runs_ahead(passed: int, counted: int, *, is_ahead: bool) -> None:
+    """RFC 6886 3.6, the other side: our own clock stood still."""
+    assert (
+        nat_pmp_epoch_runs_ahead(
+            previous_epoch_time=1000,
+            previous_client_time=5000,
+            epoch_time=1000 + counted,
+            client_time=5000 + passed,
+        )
+        is is_ahead
     )

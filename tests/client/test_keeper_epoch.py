@@ -279,6 +279,29 @@ def test_nat_pmp_loss() -> None:
     assert (first.internal_port, second.internal_port) == (1, 2)
 
 
+def test_nat_pmp_after_we_were_suspended() -> None:
+    """RFC 6886 3.6 sees no loss; but what seems to live has run out: it is renewed."""
+    world = started_nat_pmp(wish_of(1), wish_of(2))
+    world.run_for(100.0)
+    # Our clock stands still for hours, the server's goes on.
+    world.boot_at -= 8 * 3600.0
+    world.run_for(140.0)
+    (check,) = world.new()
+    world.receive(world.answer_to(check.message))
+    assert world.new_events(ServerRestarted) == []
+    assert world.keeper.server_view().started_at == world.boot_at
+    (first,) = world.new_maps()
+    world.receive(world.nat_pmp_success(first))
+    (second,) = world.new_maps()
+    world.receive(world.nat_pmp_success(second))
+    assert (first.internal_port, second.internal_port) == (1, 2)
+    # Once: its clock goes on as ours does.
+    world.wake()
+    world.answer_all()
+    assert world.now > START + 300.0
+    assert len(world.times_of_maps(1)) == 2
+
+
 def test_epochs_of_two_protocols_are_not_compared() -> None:
     """8.5: the first epoch in a protocol is valid, for the counts may differ."""
     world = started_nat_pmp(wish_of())

@@ -2,6 +2,8 @@
 
 # Seconds by which one datagram may be longer under way than another.
 UNDER_WAY = 0.1
+# An answer may have been on its way for a while: we slept if it was for longer, seconds.
+SLEEP = 10
 # RFC 6887 14.1.3, RFC 6886 3.2.1: when a restart is announced again, in seconds.
 REPETITIONS = tuple(0.25 * (2**number - 1) for number in range(1, 10))
 
@@ -63,3 +65,20 @@ def nat_pmp_epoch_is_valid(
     """
     elapsed = client_time - previous_client_time
     return 8 * (epoch_time + 2 - previous_epoch_time) >= 7 * elapsed
+
+
+def nat_pmp_epoch_runs_ahead(
+    *,
+    previous_epoch_time: int,
+    previous_client_time: int,
+    epoch_time: int,
+    client_time: int,
+) -> bool:
+    """Tell whether more time passed for a NAT-PMP server than for us.
+
+    All four are whole seconds. RFC 6886 3.6 looks at the other side only, for there the
+    server has lost something. Here it is us: our clock stood still while the machine was
+    suspended, and leases that seem to live have run out. An eighth may be drift.
+    """
+    elapsed = client_time - previous_client_time
+    return 7 * (epoch_time - previous_epoch_time) > 8 * (elapsed + SLEEP)

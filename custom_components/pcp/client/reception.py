@@ -144,10 +144,11 @@ class Reception:
     ) -> None:
         """Take the protocol and the epoch of an answer to a question of ours."""
         self._contact.hear_in(spoken, now=now)
+        has_slept = self._server.runs_ahead(epoch_time, spoken, now=now)
         if not self._server.take_epoch(epoch_time, spoken, now=now):
             self._lose_all(now=now)
-        elif (since := self._hearsay.answered()) is not None:
-            self._rounds.begin(since=since, now=now)
+        elif (since := self._hearsay.answered()) is not None or has_slept:
+            self._rounds.begin(since=now if since is None else since, now=now)
 
     # The server as a whole.
 

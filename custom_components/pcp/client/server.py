@@ -8,6 +8,7 @@ from .epoch import (
     is_same_count,
     is_time_of_repetition,
     nat_pmp_epoch_is_valid,
+    nat_pmp_epoch_runs_ahead,
     pcp_epoch_is_valid,
 )
 from .events import ServerProtocol
@@ -122,6 +123,25 @@ class Server:
             client_time=int(now),
         )
 
+    def runs_ahead(
+        self, epoch_time: int, spoken: ServerProtocol, *, now: float
+    ) -> bool:
+        """Tell whether an answer's epoch time shows that we have lost time.
+
+        That of PCP is not valid then. Records nothing.
+        """
+        return (
+            spoken is ServerProtocol.NAT_PMP
+            and self.epoch_time is not None
+            and self._epoch_protocol is spoken
+            and nat_pmp_epoch_runs_ahead(
+                previous_epoch_time=self.epoch_time,
+                previous_client_time=int(self._epoch_client_time),
+                epoch_time=epoch_time,
+                client_time=int(now),
+            )
+        )
+
     def is_repeating(
         self, epoch_time: int, spoken: ServerProtocol, *, now: float
     ) -> bool:
@@ -145,9 +165,10 @@ class Server:
     ) -> bool:
         """Record an answer's epoch time, valid or not; tell which. RFC 6887 8.5."""
         is_valid = self.epoch_is_valid(epoch_time, spoken, now=now)
+        is_ahead = self.runs_ahead(epoch_time, spoken, now=now)
         if not is_valid:
             self.manners.forget()
-        if self.started_at is None or not is_valid:
+        if self.started_at is None or not is_valid or is_ahead:
             self.started_at = now - epoch_time
         self.epoch_time = epoch_time
         self._epoch_protocol = spoken
