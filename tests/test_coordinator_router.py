@@ -238,7 +238,39 @@ async def test_another_mac_address_is_another_router(house: House) -> None:
     assert house.open_ports() == [8123]
     assert house.status(forward_id) == "open"
     assert house.stored_nonces()[8123] != nonce
-    assert {request.lifetime for request in house.maps(count)} == {3600}
+    assert [request.lifetime for request in house.maps(count)] == [0, 3600]
+
+
+async def test_another_mac_address_of_the_same_router(house: House) -> None:
+    """It has what was open yet, and gives it to no other nonce: that is closed first."""
+    await house.set_up(data={"mac": MAC})
+    wanted, unwanted = await house.add("Game", 81), await house.add("Chess", 82)
+    house.router.silence()
+    await house.turn_off(unwanted)
+    assert house.status(unwanted) == "closing"
+    house.router.unsilence()
+    nonce = house.stored_nonces()[81]
+    update(house, mac=OTHER_MAC)
+    await house.settle()
+    assert house.open_ports() == [81]
+    assert house.stored_nonces().keys() == {81}
+    assert house.stored_nonces()[81] != nonce
+    assert (house.status(wanted), house.status(unwanted)) == ("open", "closed")
+
+
+async def test_another_mac_address_of_a_silent_router(house: House) -> None:
+    """What it does not answer for stays owed."""
+    await house.set_up(data={"mac": MAC})
+    wanted, unwanted = await house.add("Game", 81), await house.add("Chess", 82)
+    house.router.silence()
+    await house.turn_off(unwanted)
+    update(house, mac=OTHER_MAC)
+    await house.wait(60)
+    assert house.status(unwanted) == "closing"
+    house.router.unsilence()
+    await house.until(lambda: house.open_ports() == [81], within=300)
+    await house.settle()
+    assert (house.status(wanted), house.status(unwanted)) == ("open", "closed")
 
 
 async def test_a_mac_address_that_was_not_known_changes_nothing(house: House) -> None:
@@ -340,7 +372,7 @@ async def test_a_router_that_keeps_pinholes_is_remembered(house: House) -> None:
         await house.stop()
         assert house.stored()["pinhole_keepers"] == ["::1"]
         await house.start()
-        await house.coordinator._engine.async_start_anew()
+        await house.finish(house.coordinator._engine.async_start_anew())
         assert keeps_pinholes() == [False, False]
         await house.stop()
         assert "pinhole_keepers" not in house.stored()

@@ -258,8 +258,10 @@ async def test_a_new_nonce_waits_for_the_disk(house: House) -> None:
         house.router.reboot()
         await house.finish(house.coordinator._engine.async_start_anew())
         await house.wait(300)
-        assert house.maps(count) == []
+        # It may be the old router: what that has is closed all the same.
+        assert {it.lifetime for it in house.maps(count)} == {0}
         assert house.status(wanted) == "opening"
+    count = house.count()
     await house.until(lambda: house.status(wanted) == "open", within=61)
     assert [it.internal_port for it in house.maps(count)] == [81]
 

@@ -5,7 +5,7 @@ saved; then the orders go to the keepers. What the keepers tell goes to the ledg
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import batched
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -153,7 +153,11 @@ class Engine:
         await self._lookout.async_try(self._async_connect())
 
     async def async_start_anew(self) -> None:
-        """Ask for everything with new nonces: the same host is another router."""
+        """Close everything, and ask anew: the same host may be another router.
+
+        Or the same one with another MAC address, that has all of it yet. What it does not
+        answer for in 5 s goes on as it was.
+        """
         await self._lookout.async_try(self._async_start_anew())
 
     @callback
@@ -182,9 +186,7 @@ class Engine:
             if not self._running:
                 return
             servers = list(self.links.servers.values())
-            for server in servers:
-                self.links.disconnect(server.version)
-                self.ledger.forget_leases(server.version)
+            await self._async_leave(servers, wait=CLOSING_WAIT)
             for server in servers:
                 if self._running:
                     await self._async_use(server)
@@ -217,19 +219,25 @@ class Engine:
             if host != self.links.host:
                 self.links.host = host
                 self._records.save_soon(renewal=False)
-            if moved:
-                self.ledger.note_under_way(self.links.under_way())
-            leases = [it for v in moved for it in self.ledger.forget_leases(v)]
-            for version in moved:
-                self.links.disconnect(version)
-            if moved:
-                self._on_change()
-                await async_close_leases(
-                    self._hass, moved.values(), leases, clock=self.clock, wait=wait
-                )
+            await self._async_leave(moved.values(), wait=wait)
             for server in {**self.links.servers, **servers}.values():
                 if server.version not in self.links and self._running:
                     await self._async_use(server)
+
+    async def _async_leave(
+        self, servers: Collection[IPAddress], *, wait: float
+    ) -> None:
+        """Close everything on some servers, after `wait` seconds in the background."""
+        if not servers:
+            return
+        self.ledger.note_under_way(self.links.under_way())
+        leases = [it for s in servers for it in self.ledger.forget_leases(s.version)]
+        for server in servers:
+            self.links.disconnect(server.version)
+        self._on_change()
+        await async_close_leases(
+            self._hass, servers, leases, clock=self.clock, wait=wait
+        )
 
     async def _async_use(self, server: IPAddress) -> None:
         """Make the link to a server, and hand it all that was asked for before."""
