@@ -54,8 +54,15 @@ def test_port_of_announcements_taken(
     """Another program has it for itself: a reboot is found by the check then."""
     with network.inside("lan"):
         taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with taken:
+    with network.inside("lan"):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with taken, listener:
         taken.bind(("0.0.0.0", 5350))
+        # Nobody hears what is announced, not even with all options for sharing.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            listener.bind(("224.0.0.1", 5350))
         empty_home.add_router()
         doors = Doors.added(empty_home, router, 2)
         let_pass(router)
