@@ -317,7 +317,8 @@ class Lease(LeaseFacts):
         self.pause()
         self.leader = leader
         leader.followers.append(self)
-        if leader.port_count and leader.reaches(self):
+        has_asked = self.asked_at > float("-inf")
+        if leader.port_count and leader.reaches(self) and not has_asked:
             self._granted_until = None
 
     def leave(self, *, now: float) -> None:
