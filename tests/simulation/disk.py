@@ -12,6 +12,9 @@ from typing import Any
 from homeassistant.util.file import WriteError
 import orjson
 
+# Ours: seconds after which a write is waited for no more.
+PATIENCE = 10.0
+
 
 class Disk:
     """The files, and how well they are written."""
@@ -32,6 +35,9 @@ class Disk:
     ) -> None:
         """Write a file; a dead Home Assistant writes nothing. Raises WriteError."""
         self.before_write()
+        if 2 * self.seconds > PATIENCE:
+            # Who waits for the write before, too, takes it for one that hangs.
+            self.has_failed = True
         if self.seconds:
             await asyncio.sleep(self.seconds)
         if self.is_full:
