@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+import errno
 from ipaddress import IPv4Address, IPv6Address
 import logging
 from typing import Any, cast
@@ -582,6 +583,28 @@ async def test_network_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
             assert shell.transport._retry is not None
         shell.transport.refresh_local_address()
         assert shell.keeper.client_address == OURSELVES
+        shell.transport.close()
+
+
+@pytest.mark.usefixtures("loopback")
+@pytest.mark.parametrize(
+    "code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM]
+)
+async def test_a_lack_of_sockets_keeps_the_one_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Home Assistant has no file handles left: that is no news of the network."""
+    with LoopbackServer() as server:
+        shell = Shell(server.address)
+        await shell.transport.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                transport_module, "ServerSocket", _raise(OSError(code, "No more"))
+            )
+            shell.keeper.outbox = [b"request"]
+            shell.transport.refresh_local_address()
+            assert shell.keeper.inputs == [("address", OURSELVES)]
+            assert await server.request() == b"request"
         shell.transport.close()
 
 

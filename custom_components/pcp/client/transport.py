@@ -7,6 +7,7 @@ waits and no task is made. All of it belongs to the event loop's thread.
 
 import asyncio
 from collections.abc import Callable
+import errno
 import logging
 
 from .codec import IPAddress
@@ -18,6 +19,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds between attempts to open the socket while the network is not there.
 _RETRY_INTERVAL = 15.0
+# Without these there is no new socket, whatever the network.
+_SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # Rounds, events and datagrams in one pump, about; the rest waits for the loop's turn.
 _MAX_ROUNDS = 16
 _MAX_EVENTS = 64
@@ -228,6 +231,9 @@ class Transport:
             )
         except OSError as err:
             _LOGGER.debug("No way to the server: %s", err)
+            if current is not None and err.errno in _SHORT_OF:
+                # That says nothing of the way: what is there may do.
+                return False
             self._use(None)
             self._tick_later(_RETRY_INTERVAL)
             return current is not None
