@@ -123,5 +123,6 @@ def test_errors_are_in_the_users_language(
     label = frontend.words("config_subentries.forward.step.user.data.name", language)
     frontend.field(page, label).fill(" ")
     page.locator("ha-dialog").get_by_role("button").last.click()
-    said = frontend.words(f"{ERRORS}.invalid_name", language)
+    keys = ("invalid_name", "invalid_port")
+    said = [frontend.words(f"{ERRORS}.{key}", language) for key in keys]
     expect(frontend.error(page)).to_contain_text(said)
