@@ -24,6 +24,7 @@ from custom_components.pcp import (
     const,
     event,
     forward_flow,
+    forward_form,
     options_flow,
     router,
     sensor,
@@ -210,16 +211,16 @@ def test_options_form_is_described() -> None:
 def test_forward_form_is_described(step: str) -> None:
     """Every field of a forward's form has a name and a description."""
     texts = TRANSLATIONS["config_subentries"]["forward"]["step"][step]
-    top = _schema_keys(forward_flow.forward_schema()) - {forward_flow.SECTION_ADVANCED}
+    top = _schema_keys(forward_form.forward_schema()) - {forward_form.SECTION_ADVANCED}
     if step == "user":
-        top.add(forward_flow.CONF_SERVICE)
+        top.add(forward_form.CONF_SERVICE)
     assert set(texts["data"]) == set(texts["data_description"]) == top
-    section = texts["sections"][forward_flow.SECTION_ADVANCED]
+    section = texts["sections"][forward_form.SECTION_ADVANCED]
     assert section["name"]
     assert (
         set(section["data"])
         == set(section["data_description"])
-        == _schema_keys(forward_flow.ADVANCED_SCHEMA)
+        == _schema_keys(forward_form.ADVANCED_SCHEMA)
     )
 
 
@@ -227,7 +228,7 @@ def test_forward_form_is_described(step: str) -> None:
 def test_the_form_says_what_a_filter_is(step: str) -> None:
     """RFC 6887 13.3: allowed sources are a request, told where they are typed."""
     form = TRANSLATIONS["config_subentries"]["forward"]["step"][step]
-    section = form["sections"][forward_flow.SECTION_ADVANCED]
+    section = form["sections"][forward_form.SECTION_ADVANCED]
     text = section["data_description"]["allowed_sources"]
     assert "This is a request" in text
     assert "do not rely on it" in text
