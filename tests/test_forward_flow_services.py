@@ -198,6 +198,20 @@ async def test_a_change_to_what_is_dangerous_is_asked_twice(
     assert result["reason"] == "reconfigure_successful"
 
 
+@pytest.mark.parametrize("choice", [ANYWAY, BACK])
+async def test_a_forward_may_go_away_while_somebody_thinks(
+    hass: HomeAssistant, entry: MockConfigEntry, choice: dict[str, str]
+) -> None:
+    """A temporary one removes itself."""
+    await add(hass, entry, GAME)
+    [forward_id] = entry.subentries
+    form = await change(hass, entry, forward_id)
+    menu = await submit(hass, form, GAME | {"internal_port": 3306})
+    hass.config_entries.async_remove_subentry(entry, forward_id)
+    result = await submit(hass, menu, choice)
+    assert result["reason"] == "forward_gone"
+
+
 def test_every_port_of_a_range_is_looked_at() -> None:
     """A danger in the middle counts, one beside the range does not."""
     data = {"name": "Range", "internal_port": 440, "port_count": 6}

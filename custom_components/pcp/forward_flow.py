@@ -52,8 +52,6 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Change a forward: close what it was, open what it is to be."""
-        if self._reconfigure_subentry_id not in self._get_entry().subentries:
-            return self.async_abort(reason="forward_gone")
         return await self._async_step("reconfigure", user_input)
 
     async def async_step_dangerous(
@@ -94,7 +92,11 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
         entry: PcpConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="config_entry_not_loaded")
-        subentry = None if step_id == "user" else self._get_reconfigure_subentry()
+        subentry = None
+        if step_id == "reconfigure":
+            if self._reconfigure_subentry_id not in entry.subentries:
+                return self.async_abort(reason="forward_gone")
+            subentry = self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {"router": as_it_is(entry.title)}
         values = user_input
