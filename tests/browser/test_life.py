@@ -66,9 +66,9 @@ def test_life_of_a_forward(look: Look, demo: Demo, second_router: SecondRouter) 
     look.at("life-05-change")
     changed.fill(str(other_port))
     frontend.submit(page)
-    page.get_by_role("button", name="Finish").or_(
-        page.get_by_role("button", name="Close")
-    ).first.wait_for()
+    # It ends as the addition did: with the address.
+    told = page.locator("ha-markdown").filter(has_text=f"{NAME} is open.")
+    expect(told).to_contain_text(f":{other_port}")
     look.at("life-06-changed")
     assert not door(router, port)
     assert door(router, other_port)
