@@ -26,7 +26,7 @@ delete or a map request as `must_delete` says, and tells `sent`.
 from dataclasses import replace
 
 from .codec import IPAddress, ResultCode
-from .lease_facts import LeaseFacts
+from .lease_in_set import LeaseInSet
 from .mapping import Grant, LeaseState, MappingWish, Refusal
 from .timing import (
     CHECK_INTERVAL,
@@ -38,7 +38,7 @@ from .timing import (
 )
 
 
-class Lease(LeaseFacts):
+class Lease(LeaseInSet):
     """One mapping, and what may happen to it. All times are monotonic seconds."""
 
     __slots__ = ()
@@ -84,11 +84,6 @@ class Lease(LeaseFacts):
         if self.grant is not None:
             at = max(at, self._last_sent_at + MINIMUM_RENEWAL_GAP)
         self._ask_at(at)
-
-    def pause(self) -> None:
-        """Ask nothing more until `ask_again`, for there is no way to ask."""
-        self.awaiting = None
-        self.action_at = None
 
     # What happens to it.
 
@@ -251,11 +246,6 @@ class Lease(LeaseFacts):
             self.refusal = None
             self._ask_at(max(now, self._last_sent_at + MINIMUM_RENEWAL_GAP))
 
-    def ask_afresh(self, *, now: float) -> None:
-        """Ask again when a hold or a long wait is over."""
-        self.refusal = None
-        self._ask_at(now)
-
     def reassigned(self, address: IPAddress) -> None:
         """Take an external address that was told apart from the mapping (NAT-PMP)."""
         if self.grant is not None:
@@ -293,80 +283,6 @@ class Lease(LeaseFacts):
                 self._granted_at = grant.expires_at - grant.lifetime
         self._ask_at(now)
 
-    # Several ports at once. RFC 7753.
-
-    def begin_request(self, *, may_be_set: bool, now: float) -> None:
-        """Decide on a new request: for how many ports, and whether filters go first.
-
-        A set is deleted as one: what may be there of more ports than are wanted now
-        is given back first, unless the protocol knows no sets.
-        """
-        if not may_be_set:
-            self.port_count = 1
-        elif self.creates:
-            count = self._wanted_count()
-            if self.port_count_to_delete > count and self.is_open(now=now):
-                self.giving_back = True
-            else:
-                self.port_count = count
-        if self.is_open(now=now) and self._asked_sources != self.wish.allowed_sources:
-            self.removes_filters = True
-
-    def follow(self, leader: Lease) -> None:
-        """Leave the asking to another one."""
-        self.pause()
-        self.leader = leader
-        leader.followers.append(self)
-        has_asked = self.asked_at > float("-inf")
-        if leader.port_count and leader.reaches(self) and not has_asked:
-            self._granted_until = None
-
-    def leave(self, *, now: float) -> None:
-        """Ask for itself from now on."""
-        leader = self.leader
-        assert leader is not None
-        leader.followers.remove(self)
-        self.leader = None
-        may_last = leader.open_until
-        if self.grant is not None:
-            self._granted_until = self.grant.expires_at
-        elif may_last is not None and leader.reaches(self):
-            self._granted_until = max(self._granted_until or 0.0, may_last)
-        if self.refusal is not None and now < self.refusal.retry_at:
-            # It was refused along with the one that it followed.
-            self._held_until = self.action_at = self.refusal.retry_at
-        else:
-            self.ask_afresh(now=now)
-
-    def separate(self) -> None:
-        """Follow nobody, and ask for nothing because of it."""
-        if self.leader is not None:
-            self._granted_until = self.open_until
-            self.leader.followers.remove(self)
-            self.leader = None
-
-    def granted_along(self, grant: Grant) -> None:
-        """Take what was granted to the one that it follows."""
-        self._answered()
-        self._free()
-        self.grant = grant
-        self.is_attested = True
-        self.is_doubtful = False
-        self.is_urgent = False
-        self.asks_singly = False
-        self.suggested_external_port = grant.assigned_external_port
-        self.suggested_external_address = grant.assigned_external_address
-        self._granted_until = None
-        self._granted_lifetime = grant.lifetime
-
-    def remake(self, *, now: float) -> None:
-        """Delete a set of which not all is wanted any more, and ask for the rest."""
-        self._granted_until = self.open_until
-        self._answered()
-        self.grant = None
-        self.giving_back = True
-        self._ask_at(now)
-
     # What the server makes of options. RFC 6887 7.3.
 
     def ask_otherwise(self, *, now: float) -> None:
@@ -383,28 +299,6 @@ class Lease(LeaseFacts):
         self._ask_at(at)
 
     # Small things.
-
-    def _free(self) -> None:
-        """End all holds, and begin anew with options."""
-        self.refusal = None
-        self.plain_options = None
-        self._held_until = float("-inf")
-
-    def _ask_at(self, at: float) -> None:
-        self.awaiting = None
-        waits = self.leader is not None or (
-            self.must_delete and self.wish.ends_by_itself
-        )
-        self.action_at = None if waits else at
-
-    def _answered(self, expires_at: float | None = None) -> None:
-        self.pause()
-        if expires_at is None or not self.may_precede_request(expires_at):
-            if self._copies > 1:
-                self._copied_at = self._unanswered_at
-            self._copies = 0
-            self._unanswered_at = None
-            self._asked_until = None
 
     def _plan_renewal(self, jitter: Jitter) -> None:
         """Plan the next single packet of 11.2.1, not before a hold ends."""
