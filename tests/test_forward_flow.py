@@ -168,10 +168,10 @@ async def test_the_section_is_part_of_the_forward(
         ({"internal_port": 70000}, "internal_port", "invalid_port"),
         ({"internal_port": 0}, "internal_port", "invalid_port"),
         ({"internal_port": 80.5}, "internal_port", "invalid_port"),
-        ({"internal_port": 5350}, "base", "invalid_external_port"),
+        ({"internal_port": 5350}, "internal_port", "invalid_external_port"),
         (
             {"internal_port": 5350, "advanced": {"exact_external_port": True}},
-            "base",
+            "advanced",
             "invalid_external_port",
         ),
         ({"advanced": {"external_port": 70000}}, "advanced", "invalid_external_port"),
@@ -191,7 +191,7 @@ async def test_the_section_is_part_of_the_forward(
         ),
         (
             {"advanced": {"target_host": "fd00::9", "ip_version": "ipv4"}},
-            "base",
+            "advanced",
             "family_mismatch",
         ),
         (
@@ -257,7 +257,7 @@ async def test_the_family_of_another_host_decides(
     """Where no IP version is said, it is that of the other host's address."""
     entry = await set_up(hass, pcp_entry(options={"third_party": True}))
     form = await add(hass, entry, GAME | {"advanced": {"target_host": "fd00::9"}})
-    assert form["errors"] == {"base": "no_ipv6_server"}
+    assert form["errors"] == {"advanced": "no_ipv6_server"}
 
 
 @pytest.mark.parametrize(

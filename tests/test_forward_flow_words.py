@@ -50,7 +50,7 @@ async def test_an_error_is_not_told_in_a_closed_section(
     """The external port is told of at the section only where it was said there."""
     await add_forward(hass, "First", 8000, external_port=80)
     form = await add(hass, entry, said)
-    assert list(form["errors"] or {}) == ["advanced" if is_open else "base"]
+    assert list(form["errors"] or {}) == ["advanced" if is_open else "internal_port"]
     assert is_collapsed(form) is not is_open
 
 
@@ -73,7 +73,8 @@ async def test_a_service_that_takes_no_other_port_is_named(
     advanced = UNTOUCHED["advanced"] | advanced
     said = {"service": "letsencrypt", "advanced": advanced}
     form = await add(hass, entry, said)
-    assert form["errors"] == {"base": error}
+    is_said = advanced["exact_external_port"]
+    assert form["errors"] == {"advanced" if is_said else "internal_port": error}
     placeholders = form["description_placeholders"] or {}
     if not advanced["exact_external_port"]:
         assert placeholders["service"] == "Let's Encrypt"
@@ -87,7 +88,7 @@ async def test_a_service_that_takes_any_port_is_not_blamed(
     code = ResultCode.CANNOT_PROVIDE_EXTERNAL
     router.set_personality(replace(PERSONALITIES["rfc"], map_result=code))
     form = await add(hass, entry, UNTOUCHED | {"service": "plex"})
-    assert form["errors"] == {"base": "cannot_provide_external"}
+    assert form["errors"] == {"internal_port": "cannot_provide_external"}
 
 
 # How it ends.

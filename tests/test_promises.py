@@ -616,7 +616,7 @@ async def test_9_one_line_down_one_line_up(
     ]
     assert lines == [
         ("WARNING", "Router (**REDACTED**) does not answer"),
-        ("INFO", "Router (**REDACTED**) answers again"),
+        ("WARNING", "Router (**REDACTED**) answers again"),
     ]
 
 

@@ -164,7 +164,8 @@ class Display:
         self._is_silence_told = is_silent
         # A router is called by its address until it gets a name.
         title = without_addresses(self._entry.title)
+        # Both are warnings, for Home Assistant's log has nothing less by itself.
         if is_silent:
             _LOGGER.warning("%s does not answer", title)
         else:
-            _LOGGER.info("%s answers again", title)
+            _LOGGER.warning("%s answers again", title)

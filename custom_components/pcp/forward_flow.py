@@ -112,9 +112,8 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             values = self._input
         elif subentry is not None:
             values = form_values(subentry)
-        schema = forward_schema(
-            collapsed=not said_in_section(values or {}), is_new=subentry is None
-        )
+        is_open = SECTION_ADVANCED in errors or said_in_section(values or {})
+        schema = forward_schema(collapsed=not is_open, is_new=subentry is None)
         if subentry is None:
             known = services(self._home_assistant_port)
             schema = services_schema(known).extend(schema.schema)

@@ -70,6 +70,7 @@ _UNSAID = {
     CONF_IP_VERSION: IPVersion.IPV4.value,
     CONF_PORT_COUNT: 1,
 }
+_PORTS_OUTSIDE = {CONF_EXTERNAL_PORT, CONF_EXACT_EXTERNAL_PORT}
 
 
 def services_schema(known: Mapping[str, Service]) -> vol.Schema:
@@ -129,14 +130,16 @@ def missing(values: Mapping[str, Any]) -> dict[str, str]:
 def where(field: str | None, values: Mapping[str, Any]) -> str:
     """Return where a form shows an error: at the field, its section, or at the top.
 
-    The frontend shows no errors at the fields inside a section; and whoever has said
-    nothing there has not seen it.
+    The frontend shows no errors at the fields inside a section. Whoever has said no
+    external port there means the same one, and may never have seen the section.
     """
     if field is None:
         return "base"
     if field not in ADVANCED_SCHEMA.schema:
         return field
-    return SECTION_ADVANCED if field in said_in_section(values) else "base"
+    if field in _PORTS_OUTSIDE and not said_in_section(values) & _PORTS_OUTSIDE:
+        return CONF_INTERNAL_PORT
+    return SECTION_ADVANCED
 
 
 def said_in_section(values: Mapping[str, Any]) -> set[str]:

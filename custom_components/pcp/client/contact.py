@@ -117,11 +117,12 @@ class Contact:
         """
         if self._hearsay.is_in_doubt(now=now):
             self._testify(VersionAnswer(version=NAT_PMP_VERSION), now=now)
-            return
-        self._server.drop("version")
-        is_silent = self._server.reachable is False
-        if is_silent and self._hearsay.doubt(silent=True, now=now):
+        elif self._server.reachable is False and (
+            self._hearsay.doubt(silent=True, now=now)
+        ):
             self._check.restart(now=now, doubt=True)
+        else:
+            self._server.drop("version")
 
     def _take_denial(self, answer: VersionAnswer, *, now: float) -> None:
         """Take the news that a server that has spoken PCP does not: verify it."""
