@@ -36,9 +36,11 @@ def main() -> None:
         corpus.joinpath(sha1(seed, usedforsecurity=False).hexdigest()).write_bytes(seed)
     found = Path(folder, "found")
     found.mkdir(exist_ok=True)
+    # One input again, or the corpus: libFuzzer takes a file only if it is alone.
+    is_replay = any(not option.startswith("-") for option in options)
+    fed = [] if is_replay else [str(corpus)]
     atheris.Setup(
-        [name, *options, f"-artifact_prefix={found / name}-", str(corpus)],
-        target_of(name),
+        [name, *options, f"-artifact_prefix={found / name}-", *fed], target_of(name)
     )
     atheris.Fuzz()
 

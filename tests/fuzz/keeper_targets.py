@@ -175,10 +175,12 @@ class KeeperTarget:
 def is_news(reasons: Counter[str], *, is_nat_pmp: bool) -> bool:
     """Tell whether what is not believed is yet a reason to ask.
 
-    `stale` is an answer with our nonce that does not fit what is wanted now; a server
-    that was asked in NAT-PMP and answers in PCP may have learnt it.
+    `stale` and `damaged` are answers with our nonce, to what is not wanted now, or to what
+    came damaged: the server is there. One that was asked in NAT-PMP and answers in PCP
+    may have learnt it.
     """
-    return "stale" in reasons or (is_nat_pmp and "version" in reasons)
+    is_ours = not reasons.keys().isdisjoint({"stale", "damaged"})
+    return is_ours or (is_nat_pmp and "version" in reasons)
 
 
 def knows_nonce(data: bytes) -> bool:
