@@ -60,6 +60,8 @@ class Answers:
         self.external_address: IPAddress | None = None
         """NAT-PMP's, which is told apart from the mappings."""
         self.external_address_at = float("-inf")
+        self._overheard: IPAddress | None = None
+        """The same, told to one who spoke PCP: it is not heard, or makes him change."""
         self._losses: dict[int, deque[float]] = {}
         """By IP version, when the epoch was not what RFC 6887 8.5 expects."""
         self._ended: dict[Name, tuple[float, Told]] = {}
@@ -68,7 +70,7 @@ class Answers:
         self.is_known: Callable[[Name], bool] = lambda _: True
         """Whether an answer is for a mapping that we have."""
         self.speaks_pcp: Callable[[], bool] = lambda: False
-        """Whether what NAT-PMP says over IPv4 is not heard: RFC 6887 9."""
+        """Whether what NAT-PMP says over IPv4 may not be heard: RFC 6887 9."""
         self._epochs: dict[int, tuple[int, int, float]] = {}
         """By IP version, the version that told the last one, that one, and when."""
 
@@ -121,7 +123,9 @@ class Answers:
         if len(data) >= 60 and data[0] == 2 and data[1] == _MAP_ANSWER:
             self._take_pcp(data, own, now)
         elif len(data) == 12 and data[:2] == b"\x00\x80" and data[2:4] == b"\0\0":
-            if not self.speaks_pcp():
+            if self.speaks_pcp():
+                self._overheard = ip_address(data[8:12])
+            else:
                 self.external_address = ip_address(data[8:12])
                 self.external_address_at = now
             if self.is_known(_ANYBODY):
@@ -143,9 +147,11 @@ class Answers:
     def addresses_of(self, told: Told) -> set[IPAddress | None]:
         """Return the external addresses that a mapping may be shown at."""
         apart = self.external_address
-        if told.version == 4 and self.external_address_at > told.at:
-            return {told.address, apart}
-        return {told.address or apart}
+        is_older = told.version == 4 and self.external_address_at > told.at
+        known = {told.address, apart} if is_older else {told.address or apart}
+        if told.address is None:
+            known.add(self._overheard)
+        return known
 
     def _take_pcp(self, data: bytes, own: IPAddress, now: float) -> None:
         nonce = data[24:36]
