@@ -766,6 +766,29 @@ async def test_what_is_off_is_changed_without_asking(house: House) -> None:
     assert house.open_ports() == [8124]
 
 
+@pytest.mark.parametrize("silence", [1, 10])
+async def test_what_is_switched_off_during_its_change(
+    house: House, silence: int
+) -> None:
+    """It is changed as what is off is: nothing is asked for any more."""
+    await house.set_up()
+    forward_id = await house.add()
+    count = house.count()
+    house.router.silence()
+    changing = house.begin(
+        house.coordinator.async_try_forward(forward(8124), replacing=forward_id)
+    )
+    await house.wait(1)
+    house.begin(house.coordinator.async_close_forward(forward_id))
+    await house.wait(silence)
+    house.router.unsilence()
+    assert await house.finish(changing) is None
+    await house.wait(60)
+    assert {(it.internal_port, it.lifetime) for it in house.maps(count)} == {(8123, 0)}
+    assert house.open_ports() == []
+    assert house.status(forward_id) == "closed"
+
+
 async def test_a_change_keeps_the_duration(house: House) -> None:
     """A forward that closes in an hour closes in an hour, at another port, too."""
     await house.set_up(forward_data("Game", 8123))

@@ -172,8 +172,11 @@ class Acts:
             return []
         return self._ledger.open(forward_id, closes_at=self._closes_at(duration))
 
-    async def _async_change(self, forward_id: str, forward: Forward) -> Standing:
-        """Close a forward, and try what it is to become."""
+    async def _async_change(self, forward_id: str, forward: Forward) -> Standing | None:
+        """Close a forward, and try what it is to become.
+
+        Returns None when somebody switches it off before that can be asked for.
+        """
         # What cannot be saved could not be opened again either.
         await self._async_save()
         if forward_id not in self._ledger.forwards:
@@ -187,6 +190,9 @@ class Acts:
             closed = await self._waiting.async_until(
                 forward_id, lambda: self._is_free(forward_id), wait=CLOSE_WAIT
             )
+            forwards = self._ledger.forwards
+            if forward_id in forwards and not self._ledger.wish(forward_id).wanted:
+                return None
             if not closed:
                 raise RefusedError("router_silent")
             self._check_overlap(forward, forward_id)
