@@ -411,19 +411,38 @@ async def test_no_network_ever(house: House) -> None:
 # Options.
 
 
-async def test_a_new_lease_time_counts_from_the_next_renewal(house: House) -> None:
+async def test_a_longer_lease_time_counts_from_the_next_renewal(house: House) -> None:
     """Nothing is asked for at once."""
     await house.set_up()
     forward_id = await house.add()
     count = house.count()
     house.hass.config_entries.async_update_entry(
-        house.entry, options={"lease_time": 600}
+        house.entry, options={"lease_time": 7200}
     )
     await house.settle()
     assert house.maps(count) == []
     await house.wait(2300)
-    assert house.maps(count)[0].lifetime == 600
+    assert house.maps(count)[0].lifetime == 7200
     assert house.status(forward_id) == "open"
+
+
+async def test_a_shorter_lease_time_counts_at_once(house: House) -> None:
+    """Or the door could stay open for longer than is promised."""
+    await house.set_up(options={"lease_time": 86_400})
+    forward_id = await house.add()
+    await house.wait(60)
+    count = house.count()
+    house.hass.config_entries.async_update_entry(
+        house.entry, options={"lease_time": 120}
+    )
+    await house.settle()
+    assert [it.lifetime for it in house.maps(count)] == [120]
+    assert house.view(forward_id).expires_at == house.wall(120)
+    house.router.silence()
+    await house.turn_off(forward_id)
+    await house.wait(120)
+    assert house.status(forward_id) == "closed"
+    assert house.open_ports() == []
 
 
 async def test_the_lease_time_is_what_is_asked_for(house: House) -> None:

@@ -78,8 +78,9 @@ class Ledger:
         return self._settlement.settle(places)
 
     def set_options(self, *, lease_time: int, third_party: bool) -> list[Order]:
-        """Take new options; a new lease time counts from each next renewal on.
+        """Take new options; a longer lease time counts from each next renewal on.
 
+        For a shorter one everything is renewed soon: so long may a door stay open.
         Without `third_party` all forwards to other hosts are off from now on, and
         those that are tried are given up.
         """

@@ -35,7 +35,7 @@ class Settlement:
         self._watch = watch
         self._nonce = nonce
         self.lease_time = lease_time
-        """Seconds; it counts from each next request on."""
+        """Seconds to ask for."""
         self.addresses: dict[int, IPAddress] = {}
         """Our own towards the router, by IP version."""
 

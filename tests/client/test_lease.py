@@ -338,14 +338,16 @@ def test_same_wish_keeps_the_assigned_port() -> None:
     assert lease.suggested_external_port == 40000
 
 
-def test_new_terms_of_a_granted_lease() -> None:
-    """Another lifetime counts from the next renewal on; nothing is sent for it."""
+@pytest.mark.parametrize(("change", "is_at_once"), [(3600, False), (-3480, True)])
+def test_new_terms_of_a_granted_lease(change: int, *, is_at_once: bool) -> None:
+    """A longer lifetime counts from the next renewal on, a shorter one at once."""
     lease = granted()
     action_at = lease.action_at
-    lease.want(replace(lease.wish, lifetime=120), now=LATER, urgent=True)
-    assert lease.wish.lifetime == 120
+    wish = replace(lease.wish, lifetime=lease.wish.lifetime + change)
+    lease.want(wish, now=LATER, urgent=True)
+    assert lease.wish == wish
     assert lease.state is GRANTED
-    assert lease.action_at == action_at
+    assert lease.action_at == (LATER if is_at_once else action_at)
 
 
 def test_exactness_that_is_met() -> None:

@@ -49,7 +49,11 @@ class Lease(LeaseInSet):
     # What is wished for.
 
     def want(self, wish: MappingWish, *, now: float, urgent: bool) -> None:
-        """Take a wish, new or again; `urgent` ends all holds and asks at once."""
+        """Take a wish, new or again; `urgent` ends all holds and asks at once.
+
+        What is wanted for a shorter time than before is renewed soon.
+        """
+        lifetime = self.requested_lifetime
         if self.grant is None and (
             wish.suggested_external_port != self.wish.suggested_external_port
         ):
@@ -62,6 +66,8 @@ class Lease(LeaseInSet):
         elif self.grant and not self.accepts(self.grant.assigned_external_port):
             self.grant = None
             self._ask_at(now)
+        elif self.grant and self.requested_lifetime < lifetime:
+            self.ask_again(now=now)
 
     def release(self, *, now: float) -> None:
         """Stop wanting the mapping; `is_over` tells when nothing of it is left."""
@@ -131,7 +137,7 @@ class Lease(LeaseInSet):
         self.suggested_external_port = grant.assigned_external_port
         self.suggested_external_address = grant.assigned_external_address
         self._granted_until = grant.expires_at
-        self._granted_lifetime = grant.lifetime
+        self._granted_lifetime = self._beyond_request(grant)
         self._granted_at = now
         self._renewals = 0
         self._plan_renewal(jitter)
@@ -274,7 +280,7 @@ class Lease(LeaseInSet):
             self.suggested_external_port = grant.assigned_external_port
             self.suggested_external_address = grant.assigned_external_address
             self._granted_until = max(grant.expires_at, open_until or 0.0)
-            self._granted_lifetime = grant.lifetime
+            self._granted_lifetime = self._beyond_request(grant)
             if self.leads:
                 self.port_count = grant.port_range.count if grant.port_range else 1
             if wanted and grant.expires_at > now:

@@ -109,7 +109,7 @@ class LeaseFacts:
         """The schedule of the request that is repeated until it is answered."""
         self._granted_at = 0.0
         self._granted_lifetime = 0
-        """Seconds of the last grant: a server may grant more than was asked for."""
+        """Seconds of the last grant, if the server gave more than was asked for."""
         self._renewals = 0
         """Single packets of 11.2.1 since it was granted."""
         self._last_sent_at = float("-inf")
@@ -148,6 +148,10 @@ class LeaseFacts:
     def expected_lifetime(self) -> int:
         """Return the seconds that a request may be granted: the last one was."""
         return max(self.requested_lifetime, self._granted_lifetime)
+
+    def _beyond_request(self, grant: Grant) -> int:
+        """Return the seconds of a grant of more than was asked for, 0 of any other."""
+        return grant.lifetime if grant.lifetime > self.requested_lifetime else 0
 
     @property
     def state(self) -> LeaseState:

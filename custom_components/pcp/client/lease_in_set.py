@@ -80,7 +80,7 @@ class LeaseInSet(LeaseFacts):
         self.suggested_external_port = grant.assigned_external_port
         self.suggested_external_address = grant.assigned_external_address
         self._granted_until = None
-        self._granted_lifetime = grant.lifetime
+        self._granted_lifetime = self._beyond_request(grant)
 
     def remake(self, *, now: float) -> None:
         """Delete a set of which not all is wanted any more, and ask for the rest."""
