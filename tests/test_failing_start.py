@@ -1,7 +1,9 @@
 """What nobody foresaw goes wrong on the way to the router: nothing is lost by it."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from ipaddress import IPv4Address
 import logging
 from typing import Any, override
 from unittest.mock import patch
@@ -10,12 +12,13 @@ from homeassistant.config_entries import ConfigEntryState
 import pytest
 
 from custom_components.pcp.client.announcements import AnnouncementListener
+from custom_components.pcp.forward import Forward
 from custom_components.pcp.ledger import Ledger
 from custom_components.pcp.link import Link
 from tests.simulated_router import SimulatedRouter
 
-from .glue import MAC, OTHER_MAC
-from .house import House
+from .glue import MAC, OTHER_MAC, forward_data
+from .house import House, slow_disk
 
 pytest_plugins = ["tests.house_fixtures"]
 pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
@@ -186,6 +189,31 @@ async def test_a_move_that_fails_is_made_up_for(
     await house.wait(A_MINUTE)
     assert house.open_ports() == []
     assert [mapping.external_port for mapping in other_router.mappings()] == [81]
+
+
+async def test_the_act_that_makes_the_way_is_cancelled(house: House) -> None:
+    """As when a script is stopped: the way is made all the same, and leads somewhere."""
+    resolve = "custom_components.pcp.servers.async_resolve"
+    with patch(resolve, side_effect=ValueError):
+        await house.set_up(forward_data("Game", 81), data={"host": "router.example"})
+        (forward_id,) = house.ids()
+        await house.turn_on(forward_id)
+    address = IPv4Address(house.router.address)
+    with patch(resolve, return_value=(address,)), slow_disk(3.0):
+        # Something else is just being saved.
+        house.begin(house.coordinator._engine.async_carry_out([]))
+        await asyncio.sleep(0)
+        act = house.begin(
+            house.coordinator.async_try_forward(
+                Forward.parse({"name": "Chess", "internal_port": 82})
+            )
+        )
+        await house.wait(1)
+        act.cancel()
+        await house.wait(10)
+    assert act.cancelled()
+    assert house.status(forward_id) == "open"
+    assert house.open_ports() == [81]
 
 
 @pytest.mark.parametrize("failure", ["take_over", "listener", "socket", "half_way"])

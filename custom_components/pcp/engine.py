@@ -5,8 +5,9 @@ saved; then the orders go to the keepers. What the keepers tell goes to the ledg
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from itertools import batched
+from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
@@ -150,7 +151,7 @@ class Engine:
         What the old server does not answer for in 5 s is closed in the background.
         """
         self._where.move_to(host)
-        await self._lookout.async_try(self._async_connect())
+        await self._async_make_way(self._async_connect())
 
     async def async_start_anew(self) -> None:
         """Close everything, and ask anew: the same host may be another router.
@@ -158,7 +159,7 @@ class Engine:
         Or the same one with another MAC address, that has all of it yet. What it does not
         answer for in 5 s goes on as it was.
         """
-        await self._lookout.async_try(self._async_start_anew())
+        await self._async_make_way(self._async_start_anew())
 
     @callback
     def renew(self) -> None:
@@ -170,7 +171,14 @@ class Engine:
     async def async_look_for(self, versions: Iterable[int]) -> None:
         """Look for the router's servers of some IP versions, if they are missing."""
         if any(version not in self.links for version in versions):
-            await self._lookout.async_try(self._async_connect(versions))
+            await self._async_make_way(self._async_connect(versions))
+
+    async def _async_make_way(self, way: Coroutine[Any, Any, None]) -> None:
+        """Make a way to servers, also if whoever waits for it is cancelled."""
+        task = self._hass.async_create_task(
+            self._lookout.async_try(way), f"{DOMAIN} way"
+        )
+        await asyncio.shield(task)
 
     async def _async_on_look(self) -> None:
         """Notice a step of the clock, and whether it can be written again."""
