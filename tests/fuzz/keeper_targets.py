@@ -142,6 +142,8 @@ class KeeperTarget:
             if it.pause:
                 changed = True
                 world.run_for(it.pause)
+                # What ends just now has ended: that is not the datagram's doing.
+                world.pump()
             changed |= self._take(world, it)
         if not changed:
             self._world = world
