@@ -59,6 +59,8 @@ async def test_another_address_of_ours_is_noticed(house: House) -> None:
         )
         await house.until(lambda: house.status(forward_id) == "open", within=1)
         assert inside(house) == {"127.0.0.2"}
+        # That the old one is deleted is written a second later.
+        await house.wait(2)
         (stored,) = house.stored()["leases"]
         assert stored["internal_address"] == "127.0.0.2"
         await house.turn_off(forward_id)
