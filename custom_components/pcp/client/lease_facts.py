@@ -236,9 +236,11 @@ class LeaseFacts:
     def may_be_gone(self, *, now: float) -> bool:
         """Tell whether a server that finds nothing to delete is to be believed.
 
-        Not the first time if it should be there, nor a copy of that answer.
+        Not the first time if it should be there, nor a copy of that answer; but at once
+        of a port that may have been deleted with others. RFC 7753.
         """
-        return not (self.is_attested or self.is_held(now=now))
+        is_alone = self.wish.port_range is None
+        return not (is_alone and (self.is_attested or self.is_held(now=now)))
 
     def is_over(self, *, now: float) -> bool:
         """Tell whether nothing of an unwanted mapping can be left on the server."""
