@@ -358,7 +358,7 @@ async def test_a_changed_forward_is_closed_and_opened(
         hass, form, {"name": "Web", "protocol": "udp", "internal_port": 8124}
     )
     assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "opened"
+    assert result["reason"] == "reconfigure_successful"
     assert entry.subentries[forward_id].title == "Web"
     assert entry.subentries[forward_id].data == {
         "protocol": "udp",

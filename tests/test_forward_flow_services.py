@@ -190,7 +190,7 @@ async def test_a_change_to_what_is_dangerous_is_asked_twice(
     assert form["step_id"] == "dangerous"
     assert external_ports(router) == [8123]
     result = await submit(hass, form, ANYWAY)
-    assert result["reason"] == "unanswered"
+    assert result["reason"] == "reconfigure_successful"
     assert external_ports(router) == [3306]
     # Another name for it is no new danger.
     form = await change(hass, entry, forward_id)
@@ -329,7 +329,7 @@ async def test_a_change_to_home_assistant_in_the_clear_is_asked_twice(
     assert form["description_placeholders"] == HTTP
     assert external_ports(router) == [8123]
     result = await submit(hass, form, ANYWAY)
-    assert result["reason"] == "unanswered"
+    assert result["reason"] == "reconfigure_successful"
     assert external_ports(router) == [8199]
 
 

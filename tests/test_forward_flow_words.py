@@ -153,20 +153,30 @@ async def test_two_protocols_with_the_same_ports_are_one_range(
     assert named["external_address"] == f"{EXTERNAL_ADDRESS}:2456-2457"
 
 
-async def test_a_change_ends_as_an_addition_does(
+async def test_a_change_ends_with_the_address(
     hass: HomeAssistant, entry: MockConfigEntry, router: SimulatedRouter
 ) -> None:
-    """With the address under which the forward is reached from now on."""
+    """Under which the forward is reached from now on, where it is open."""
     await add(hass, entry, RANGE)
     [forward_id] = entry.subentries
     form = await change(hass, entry, forward_id)
     said = RANGE | {"advanced": {"external_port": 9000}}
     key, named = told(await submit(hass, form, said))
-    assert key == "opened"
-    assert named["external_address"] == f"{EXTERNAL_ADDRESS}:9000"
+    assert key == "reconfigure_successful"
+    assert named == {"name": "Range", "external_address": f"{EXTERNAL_ADDRESS}:9000"}
     await add_forward(hass, "Taken", 8000, protocol="udp", external_port=9001)
     form = await change(hass, entry, forward_id)
     said = RANGE | {"name": "Moved", "advanced": {"external_port": 9001}}
     key, named = told(await submit(hass, form, said))
-    assert (key, named["name"], named["asked_port"]) == ("other_port", "Moved", "9001")
+    assert named["name"] == "Moved"
+    assert named["external_address"] != f"{EXTERNAL_ADDRESS}:9001"
+    form = await change(hass, entry, forward_id)
+    key, named = told(await submit(hass, form, said | {"name": "Moved again"}))
+    assert key == "reconfigure_successful"
+    assert named["external_address"].startswith(f"{EXTERNAL_ADDRESS}:")
+    await entry.runtime_data.async_close_forward(forward_id)
+    form = await change(hass, entry, forward_id)
+    key, named = told(await submit(hass, form, said))
+    assert key == "reconfigure_successful"
+    assert named == {"name": "Moved", "external_address": "–"}
     assert entry.subentries[forward_id].title == "Moved"

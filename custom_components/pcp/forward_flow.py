@@ -31,8 +31,9 @@ from .forward_form import (
     where,
 )
 from .markdown import as_it_is
-from .outcome import async_outcome
+from .outcome import address_outside, async_outcome
 from .proposals import PLAIN_HTTP, dangers, services
+from .views import ForwardView
 
 
 class ForwardSubentryFlow(ConfigSubentryFlow):
@@ -148,7 +149,7 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
                 return await self.async_step_dangerous()
         if subentry is None:
             try:
-                view = await coordinator.async_try_forward(forward)
+                granted = await coordinator.async_try_forward(forward)
             except RefusedError as err:
                 is_said = CONF_EXACT_EXTERNAL_PORT in said_in_section(user_input)
                 is_forced = forward.exact_external_port and not is_said
@@ -161,29 +162,33 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
                     ) from err
                 raise
             if TYPE_CHECKING:
-                assert view is not None
-            outcome = await async_outcome(forward, view, self._plain_http_port)
+                assert granted is not None
+            outcome = await async_outcome(forward, granted, self._plain_http_port)
             return self.async_create_entry(
                 title=forward.name,
                 data=forward.as_data(),
                 description=outcome.key,
                 description_placeholders=outcome.placeholders,
             )
-        view = None
+        view: ForwardView | None = coordinator.data.forwards.get(subentry.subentry_id)
         if not is_known:
             view = await coordinator.async_try_forward(
                 forward, replacing=subentry.subentry_id
             )
         if subentry.subentry_id not in entry.subentries:
             return self.async_abort(reason="forward_gone")
-        changed = self.async_update_and_abort(
+        self.async_update_and_abort(
             entry, subentry, title=forward.name, data=forward.as_data()
         )
-        if view is None:
-            return changed
-        outcome = await async_outcome(forward, view, self._plain_http_port)
+        address = None
+        if view is not None and view.endpoint is not None:
+            address = address_outside(forward, view, self._plain_http_port)
         return self.async_abort(
-            reason=outcome.key, description_placeholders=outcome.placeholders
+            reason="reconfigure_successful",
+            description_placeholders={
+                "name": as_it_is(forward.name),
+                "external_address": address or "–",
+            },
         )
 
     @property

@@ -29,17 +29,12 @@ async def async_outcome(
     internal_address = view.mappings[0].internal_address
     first = forward.first_external_port
     asked = _ports(range(first, first + forward.port_count))
-    given = _external_ports(view)
-    address = f"{_external_host(view)}:{given}"
     is_http = PLAIN_HTTP in dangers(forward, plain_http_port)
-    if is_http and forward.port_count == 1:
-        # As it is typed into a browser.
-        address = f"http://{address}"
     if await async_listens(forward, internal_address) is False:
         key = "unanswered"
     elif is_http:
         key = "plain"
-    elif given != asked:
+    elif _external_ports(view) != asked:
         key = "other_port"
     else:
         key = "opened"
@@ -47,12 +42,21 @@ async def async_outcome(
         key=key,
         placeholders={
             "name": as_it_is(forward.name),
-            "external_address": address,
+            "external_address": address_outside(forward, view, plain_http_port),
             "asked_port": asked,
             "internal_port": str(forward.internal_port),
             "internal_address": internal_address,
         },
     )
+
+
+def address_outside(
+    forward: Forward, view: ForwardView, plain_http_port: int | None
+) -> str:
+    """Return where a forward that is open is reached, of plain http as a URL."""
+    address = f"{_external_host(view)}:{_external_ports(view)}"
+    is_http = PLAIN_HTTP in dangers(forward, plain_http_port)
+    return f"http://{address}" if is_http and forward.port_count == 1 else address
 
 
 def _external_host(view: ForwardView) -> str:

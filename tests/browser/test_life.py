@@ -66,8 +66,8 @@ def test_life_of_a_forward(look: Look, demo: Demo, second_router: SecondRouter) 
     look.at("life-05-change")
     changed.fill(str(other_port))
     frontend.submit(page)
-    # It ends as the addition did: with the address.
-    told = page.locator("ha-markdown").filter(has_text=f"{NAME} is open.")
+    # It ends with the address.
+    told = page.locator("ha-markdown").filter(has_text=f"{NAME} was changed.")
     expect(told).to_contain_text(f":{other_port}")
     look.at("life-06-changed")
     assert not door(router, port)

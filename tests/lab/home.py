@@ -300,8 +300,7 @@ class Home:
         if result["type"] == "form":
             self.api.abort_flow(FlowKind.SUBENTRY, result["flow_id"])
             return cast("dict[str, str]", result["errors"])
-        ends = {"reconfigure_successful", "opened", "unanswered", "other_port"}
-        assert result["reason"] in ends, result
+        assert result["reason"] == "reconfigure_successful", result
         return {}
 
     def doors(self) -> list[Json]:
