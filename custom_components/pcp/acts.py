@@ -4,7 +4,7 @@ Each is decided by the ledger and carried out by the engine; then it waits, not 
 ever, for what the router says.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from .client.mapping import Refusal
@@ -49,8 +49,19 @@ class _Opening:
 class Acts:
     """What people and automations do to the forwards of one router."""
 
-    def __init__(self, engine: Engine, waiting: Waiting) -> None:
-        """Begin with nothing under way."""
+    def __init__(
+        self,
+        engine: Engine,
+        waiting: Waiting,
+        *,
+        defined: Callable[[], Mapping[str, Forward]],
+    ) -> None:
+        """Begin with nothing under way.
+
+        `defined` returns the forwards as they are defined now: the ledger is told of a
+        change a moment later.
+        """
+        self._defined = defined
         self._engine = engine
         self._ledger = engine.ledger
         self._waiting = waiting
@@ -190,12 +201,13 @@ class Acts:
             closed = await self._waiting.async_until(
                 forward_id, lambda: self._is_free(forward_id), wait=CLOSE_WAIT
             )
+            # Somebody may have had the port meanwhile.
+            self._check_overlap(forward, forward_id)
             forwards = self._ledger.forwards
             if forward_id in forwards and not self._ledger.wish(forward_id).wanted:
                 return None
             if not closed:
                 raise RefusedError("router_silent")
-            self._check_overlap(forward, forward_id)
             standing = await self._async_try(forward)
             granted = True
         finally:
@@ -275,7 +287,7 @@ class Acts:
         """Refuse what another forward has, one that is tried just now included."""
         others = [
             other
-            for forward_id, other in self._ledger.forwards.items()
+            for forward_id, other in self._defined().items()
             if forward_id != replacing
         ]
         check_overlap(forward, others + self._ledger.tried)
