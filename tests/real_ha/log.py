@@ -5,11 +5,12 @@ import re
 # A line of the log that begins with a time begins a record.
 _RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
 # What Home Assistant says of libraries that the machine lacks, of integrations that its
-# onboarding adds without being able to install what they need, and of its own look-ups
-# where there is no DNS.
+# onboarding adds without being able to install what they need, of its own look-ups where
+# there is no DNS, and when a browser's page is closed just as it writes to it.
 _FOREIGN = re.compile(
     r"\[(haffmpeg|homeassistant\.components\.camera)\."
     r"|google_translate|radio_browser|\bmet\b|Timeout while contacting DNS servers"
+    r"|\[homeassistant\] Error doing job: ClientConnectionResetError"
 )
 
 
