@@ -789,6 +789,28 @@ async def test_what_is_switched_off_during_its_change(
     assert house.status(forward_id) == "closed"
 
 
+async def test_what_was_taken_during_a_change_that_is_off(house: House) -> None:
+    """Two forwards of one port would both be the other's: the change is refused."""
+    await house.set_up()
+    forward_id = await house.add()
+    house.router.silence()
+    changing = house.begin(
+        house.coordinator.async_try_forward(forward(8124), replacing=forward_id)
+    )
+    await house.wait(1)
+    house.begin(house.coordinator.async_close_forward(forward_id))
+    other = ConfigSubentry(
+        data=MappingProxyType(forward(8124).as_data()),
+        subentry_type=SUBENTRY_FORWARD,
+        title="Other",
+        unique_id=None,
+    )
+    house.hass.config_entries.async_add_subentry(house.entry, other)
+    house.router.unsilence()
+    with pytest.raises(ForwardError, match="overlap"):
+        await house.finish(changing)
+
+
 async def test_a_change_keeps_the_duration(house: House) -> None:
     """A forward that closes in an hour closes in an hour, at another port, too."""
     await house.set_up(forward_data("Game", 8123))
