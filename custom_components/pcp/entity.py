@@ -14,6 +14,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import PcpConfigEntry, PcpCoordinator
+from .forward import Forward
 from .views import ForwardView, RouterView
 
 
@@ -145,20 +146,21 @@ def async_follow_definitions(entry: PcpConfigEntry) -> None:
     """Keep the forwards' devices what the forwards are, and are called."""
     coordinator = entry.runtime_data
     devices = dr.async_get(coordinator.hass)
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[str, Forward] = {}
 
     @callback
     def follow() -> None:
         for forward_id in coordinator.data.forwards:
             forward = coordinator.definition(forward_id)
-            name, model = now = (forward.name, forward.summary)
-            if seen.get(forward_id) == now:
+            if seen.get(forward_id) is forward:
                 continue
-            seen[forward_id] = now
+            seen[forward_id] = forward
             device = devices.async_get_device_by_identifier(
                 (DOMAIN, forward_id), entry.entry_id
             )
             if device is not None:
-                devices.async_update_device(device.id, model=model, name=name)
+                devices.async_update_device(
+                    device.id, model=forward.summary, name=forward.name
+                )
 
     entry.async_on_unload(coordinator.async_add_forwards_listener(follow))
