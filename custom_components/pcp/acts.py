@@ -4,7 +4,7 @@ Each is decided by the ledger and carried out by the engine; then it waits, not 
 ever, for what the router says.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 
 from .client.mapping import Refusal
@@ -49,19 +49,8 @@ class _Opening:
 class Acts:
     """What people and automations do to the forwards of one router."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        waiting: Waiting,
-        *,
-        defined: Callable[[], Mapping[str, Forward]],
-    ) -> None:
-        """Begin with nothing under way.
-
-        `defined` returns the forwards as they are defined now: the ledger is told of a
-        change a moment later.
-        """
-        self._defined = defined
+    def __init__(self, engine: Engine, waiting: Waiting) -> None:
+        """Begin with nothing under way."""
         self._engine = engine
         self._ledger = engine.ledger
         self._waiting = waiting
@@ -287,7 +276,7 @@ class Acts:
         """Refuse what another forward has, one that is tried just now included."""
         others = [
             other
-            for forward_id, other in self._defined().items()
+            for forward_id, other in self._ledger.forwards.items()
             if forward_id != replacing
         ]
         check_overlap(forward, others + self._ledger.tried)

@@ -79,7 +79,7 @@ class PcpCoordinator(DataUpdateCoordinator[PcpData]):
         )
         self._definitions = Definitions(entry)
         self._waiting = Waiting()
-        self._acts = Acts(self._engine, self._waiting, defined=self._definitions.read)
+        self._acts = Acts(self._engine, self._waiting)
         self._display = Display(
             hass,
             entry,

@@ -155,7 +155,7 @@ class Home:
             on_change=self._on_change,
         )
         self.waiting = Waiting()
-        self.acts = Acts(self.engine, self.waiting, defined=lambda: entry.definitions)
+        self.acts = Acts(self.engine, self.waiting)
         self.news: list[News] = []
         self.is_up = False
         self.shown: dict[str, Shown] = {}
