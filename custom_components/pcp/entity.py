@@ -158,9 +158,8 @@ def async_follow_definitions(entry: PcpConfigEntry) -> None:
             device = devices.async_get_device_by_identifier(
                 (DOMAIN, forward_id), entry.entry_id
             )
-            if device is not None:
-                devices.async_update_device(
-                    device.id, model=forward.summary, name=forward.name
-                )
+            name, model = forward.name, forward.summary
+            if device is not None and (device.name, device.model) != (name, model):
+                devices.async_update_device(device.id, model=model, name=name)
 
     entry.async_on_unload(coordinator.async_add_forwards_listener(follow))
