@@ -47,8 +47,11 @@ def is_same_count(
 
 
 def is_time_of_repetition(epoch_time: int) -> bool:
-    """Tell whether a server that began to count at its restart announces it again then."""
-    return any(abs(epoch_time - at) <= 1 for at in (0.0, *REPETITIONS))
+    """Tell whether a server that began to count at its restart announces it again then.
+
+    Not while its count is 0: one that has started once more within the second says so.
+    """
+    return epoch_time > 0 and any(abs(epoch_time - at) <= 1 for at in REPETITIONS)
 
 
 def nat_pmp_epoch_is_valid(
