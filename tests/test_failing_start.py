@@ -12,9 +12,12 @@ from homeassistant.config_entries import ConfigEntryState
 import pytest
 
 from custom_components.pcp.client.announcements import AnnouncementListener
+from custom_components.pcp.delivery import Delivery
 from custom_components.pcp.forward import Forward
 from custom_components.pcp.ledger import Ledger
 from custom_components.pcp.link import Link
+from custom_components.pcp.orders import Order
+from custom_components.pcp.records import Records
 from tests.simulated_router import SimulatedRouter
 
 from .glue import MAC, OTHER_MAC, forward_data
@@ -25,6 +28,24 @@ pytestmark = pytest.mark.freeze_time("2026-11-22 12:00:00.25")
 
 # The look around comes every minute.
 A_MINUTE = 61.0
+TCP = 6
+
+
+class FailsOnce:
+    """A method of the delivery that fails at its first call."""
+
+    def __init__(self, method: Callable[[Delivery, Order], None]) -> None:
+        self._method = method
+        self._has_failed = False
+
+    def __get__(self, delivery: Delivery, owner: type) -> Callable[[Order], None]:
+        return lambda order: self._call(delivery, order)
+
+    def _call(self, delivery: Delivery, order: Order) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            raise RuntimeError("the first one")
+        self._method(delivery, order)
 
 
 class BrokenLink(Link):
@@ -231,3 +252,26 @@ async def test_another_router_at_the_same_address(house: House, failure: str) ->
     await house.wait(A_MINUTE)
     assert house.open_ports() == [8123]
     assert house.stored_nonces() != nonces
+
+
+@pytest.mark.parametrize(
+    ("fails", "left"),
+    [
+        (lambda: patch.object(Records, "async_save", side_effect=RuntimeError), []),
+        (
+            lambda: patch.object(Delivery, "pass_on", FailsOnce(Delivery.pass_on)),
+            [TCP],
+        ),
+    ],
+    ids=["save", "first_order"],
+)
+async def test_an_act_that_fails(
+    house: House, fails: Callable[[], AbstractContextManager[object]], left: list[int]
+) -> None:
+    """What was decided with it is carried out within a minute, but what has failed."""
+    await house.set_up()
+    forward_id = await house.add(protocol="tcp_udp")
+    with fails(), pytest.raises(RuntimeError):
+        await house.finish(house.coordinator.async_close_forward(forward_id))
+    await house.wait(A_MINUTE)
+    assert [mapping.protocol for mapping in house.router.mappings()] == left

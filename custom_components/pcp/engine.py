@@ -5,8 +5,8 @@ saved; then the orders go to the keepers. What the keepers tell goes to the ledg
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from itertools import batched
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -305,18 +305,24 @@ class Engine:
             if self._is_saved or not self._running:
                 return True
             self._is_saved = True
-            orders, self._orders = self._orders, []
-            is_saved = await self._records.async_save()
-            if not is_saved:
+            orders, self._orders = deque(self._orders), []
+            try:
+                is_saved = await self._records.async_save()
+                if not is_saved:
+                    self._is_saved = False
+                    withheld = dict.fromkeys(it for it in orders if isinstance(it, Ask))
+                    self._orders[:0] = withheld
+                    orders = deque(it for it in orders if it not in withheld)
+                while orders:
+                    for _ in range(min(len(orders), _AT_ONCE)):
+                        self._delivery.pass_on(orders.popleft())
+                    if orders:
+                        await asyncio.sleep(0)
+            except BaseException:
+                # The next look around goes on with the rest.
+                self._orders[:0] = orders
                 self._is_saved = False
-                withheld = [order for order in orders if isinstance(order, Ask)]
-                orders = [order for order in orders if not isinstance(order, Ask)]
-                self._orders = [*dict.fromkeys(withheld), *self._orders]
-            for some in batched(orders, _AT_ONCE, strict=False):
-                for order in some:
-                    self._delivery.pass_on(order)
-                if len(some) == _AT_ONCE:
-                    await asyncio.sleep(0)
+                raise
             await self.links.async_start_former()
             self.links.pump()
         self._on_change()
