@@ -1,6 +1,7 @@
 """Servers that speak NAT-PMP: mappings, the address, and what it cannot do."""
 
-from ipaddress import IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from random import Random
 
 import pytest
@@ -33,12 +34,14 @@ from .scripted_server import (
     OTHER_CLIENT,
     OTHER_EXTERNAL,
     SERVER6,
+    START,
     key_of,
     version_answer,
     wish_of,
 )
 
 PCP, NAT_PMP = ServerProtocol.PCP, ServerProtocol.NAT_PMP
+DEAF = replace(PERSONALITIES["nat_pmp_only"], ignores_pcp=True)
 
 
 def protocol(world: World) -> ServerProtocol | None:
@@ -209,6 +212,16 @@ def test_nat_pmp_asks_on_for_what_may_be_lost() -> None:
     assert world.new_maps()
 
 
+def grant_of(world: World) -> Grant:
+    """Return a grant of an earlier life."""
+    return Grant(
+        assigned_external_address=EXTERNAL,
+        assigned_external_port=8123,
+        lifetime=LIFETIME,
+        expires_at=world.now + LIFETIME - 400.0,
+    )
+
+
 def nat_pmp_deletion(world: World) -> NatPmpMapRequest:
     """Return the deletion that is under way in NAT-PMP."""
     deletions = [it for it in world.new_maps() if isinstance(it, NatPmpMapRequest)]
@@ -242,6 +255,39 @@ def test_nat_pmp_knows_nothing_of_what_was_made_in_pcp() -> None:
     assert isinstance(deletion, MapRequest)
     world.receive(world.success(deletion))
     assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
+def test_nat_pmp_grants_beside_what_was_made_in_pcp() -> None:
+    """Promise 2: nor is it one when it has granted another mapping since."""
+    world = World()
+    world.restore(wish_of(), grant=grant_of(world))
+    world.run_for(4.0)
+    world.receive(world.nat_pmp_address())
+    world.run_for(1.0)
+    request = world.new_maps()[-1]
+    assert isinstance(request, NatPmpMapRequest)
+    world.receive(world.nat_pmp_success(request))
+    assert world.state() is LeaseState.GRANTED
+    world.run_for(60.0)
+    world.release()
+    world.receive(world.nat_pmp_success(nat_pmp_deletion(world)))
+    lease = world.lease()
+    assert lease is not None
+    # It was asked for in PCP once more at the start.
+    assert lease.open_until == START + LIFETIME
+
+
+def test_nat_pmp_is_believed_when_what_was_made_in_pcp_has_ended() -> None:
+    """Promise 3: a router that is deaf to PCP closes at once, a lease time later."""
+    router = RouterCore(DEAF, external_address=IPv4Address("78.47.11.5"), now=START)
+    world = World(router=router, latency=0.02)
+    world.restore(wish_of(), grant=grant_of(world))
+    world.run_for(LIFETIME + 60.0)
+    assert world.state() is LeaseState.GRANTED
+    world.release()
+    world.run_for(1.0)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+    assert len(router.mappings) == 0
 
 
 def test_nat_pmp_is_believed_where_pcp_is_declined() -> None:

@@ -67,6 +67,8 @@ class Answers:
         self._ended: dict[Name, tuple[float, Told]] = {}
         """When an answer told the end of a mapping, and what was told before."""
         self.life_began_at = float("-inf")
+        self.stored_until = float("inf")
+        """Since when the disk took nothing any more before that."""
         self.is_known: Callable[[Name], bool] = lambda _: True
         """Whether an answer is for a mapping that we have."""
         self.speaks_pcp: Callable[[], bool] = lambda: False
@@ -81,7 +83,9 @@ class Answers:
         What ended since the disk took nothing any more is on disk as it was before.
         """
         self.life_began_at = now
+        self.stored_until = float("inf")
         if disk_is_behind_since is not None:
+            self.stored_until = disk_is_behind_since
             for name, (at, told) in self._ended.items():
                 if at >= disk_is_behind_since:
                     self.told.setdefault(name, told)

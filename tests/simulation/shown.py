@@ -121,7 +121,8 @@ class Displays:
             raise Broken(3, f"{name} is shown open, and was never granted")
         is_of_this_life = told.at > box.answers.life_began_at
         stored_at = told.at + STORED_SOON + 2 * self.world.intents.writing_takes
-        is_on_disk = is_of_this_life or self.world.fell_at > stored_at
+        known_until = min(self.world.fell_at, box.answers.stored_until)
+        is_on_disk = is_of_this_life or known_until > stored_at
         slack = TOLERANCE + self.bounds.clock_slack()
         if grant.expires_at > told.expires_at + slack and is_on_disk:
             raise Broken(3, f"{name} is shown open for longer than it was granted")

@@ -94,14 +94,14 @@ class Answers:
             self._server.drop("stale")
             if lease.grant is not None:
                 lease.ask_again(now=now)
+        if answer.spoken is ServerProtocol.PCP:
+            lease.note_pcp()
         self._leases.plan(lease, now=now)
 
     def _on_success(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         if CANARY in answer.options:
             self._server.manners.echoes = True
         self._learn_manners(lease)
-        if answer.spoken is ServerProtocol.NAT_PMP:
-            lease.may_be_pcp = False
         previous = lease.grant
         grant = self._grant(lease, answer, now=now)
         if not lease.accepts(grant.assigned_external_port):
@@ -164,13 +164,14 @@ class Answers:
         self._learn_manners(lease)
         self._sender.settle(lease)
         expires_at = now + _lifetime(answer)
-        ends_at = lease.open_until
+        pcp_until = lease.pcp_until
         if (
             answer.lifetime == 0
-            and ends_at is not None
-            and self._is_unproven(answer, lease)
+            and pcp_until is not None
+            and now < pcp_until
+            and self._is_unproven(answer)
         ):
-            lease.deletion_lasts(expires_at=ends_at)
+            lease.deletion_lasts(expires_at=pcp_until)
             self._tell(LeaseKept(lease.key))
         elif answer.lifetime == 0:
             lease.deleted(now=now)
@@ -181,17 +182,13 @@ class Answers:
             lease.deletion_lasts(expires_at=expires_at + 1.0)
             self._tell(LeaseKept(lease.key))
 
-    def _is_unproven(self, answer: MapAnswer, lease: Lease) -> bool:
-        """Tell whether a mapping may be there though NAT-PMP says it is not.
+    def _is_unproven(self, answer: MapAnswer) -> bool:
+        """Tell whether one made in PCP may be there though NAT-PMP says it is not.
 
         A server that speaks both may have been heard in NAT-PMP first, and that knows
         nothing of what was made in PCP: such a mapping is deleted again in PCP.
         """
-        return (
-            answer.spoken is ServerProtocol.NAT_PMP
-            and lease.may_be_pcp
-            and not self._server.declines_pcp
-        )
+        return answer.spoken is ServerProtocol.NAT_PMP and not self._server.declines_pcp
 
     def _on_error(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         """Take a refusal. RFC 6887 8.3, 11.4.

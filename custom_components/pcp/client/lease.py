@@ -30,7 +30,6 @@ from .lease_in_set import LeaseInSet
 from .mapping import Grant, LeaseState, MappingWish, Refusal
 from .timing import (
     CHECK_INTERVAL,
-    LINGER,
     MINIMUM_RENEWAL_GAP,
     Jitter,
     Retransmission,
@@ -180,9 +179,8 @@ class Lease(LeaseInSet):
             return
         self.is_attested = False
         self.pause()
-        sent_at = self._unanswered_at
-        if sent_at is not None and now < sent_at + LINGER:
-            self.action_at = sent_at + LINGER
+        if self.is_under_way(now=now):
+            self.action_at = self._under_way_until
         else:
             self.gone(now=now)
 
@@ -191,7 +189,7 @@ class Lease(LeaseInSet):
         self._answered()
         self._granted_until = None
         self.giving_back = False
-        self.may_be_pcp = False
+        self.pcp_until = None
         self.removes_filters = False
         if self.refusal is not None and now < self.refusal.retry_at:
             self.action_at = self.refusal.retry_at
@@ -272,7 +270,6 @@ class Lease(LeaseInSet):
         `is_under_way` when a request of it may still be: see `deleted`.
         """
         self.wanted = wanted
-        self.may_be_pcp = True
         self._unanswered_at = now if is_under_way else None
         self._granted_until = open_until
         self.is_attested = grant is not None
@@ -287,6 +284,7 @@ class Lease(LeaseInSet):
                 self.grant = grant
                 self.is_doubtful = True
                 self._granted_at = grant.expires_at - grant.lifetime
+        self.pcp_until = self._granted_until
         self._ask_at(now)
 
     # What the server makes of options. RFC 6887 7.3.
@@ -305,6 +303,11 @@ class Lease(LeaseInSet):
         self._ask_at(at)
 
     # Small things.
+
+    def note_pcp(self) -> None:
+        """Note that all that may exist of it, and of what follows, was asked for in PCP."""
+        for lease in (self, *self.followers):
+            lease.pcp_until = lease.open_until
 
     def _plan_renewal(self, jitter: Jitter) -> None:
         """Plan the next single packet of 11.2.1, not before a hold ends."""

@@ -56,7 +56,7 @@ class LeaseFacts:
         "is_urgent",
         "leader",
         "lifetime_limit",
-        "may_be_pcp",
+        "pcp_until",
         "plain_options",
         "port_count",
         "refusal",
@@ -91,8 +91,8 @@ class LeaseFacts:
         """Its grant is from before a restart or in another protocol: may be lost."""
         self.is_attested = False
         """The server has told that it is there, and nothing else since."""
-        self.may_be_pcp = False
-        """It may have been made in PCP: that NAT-PMP knows nothing of it proves nothing."""
+        self.pcp_until: float | None = None
+        """Until when one may exist that was made in PCP, of which NAT-PMP tells nothing."""
         self.is_urgent = False
         """A person waits, should it have to ask itself."""
         self.asked_options: tuple[Option, ...] = ()
@@ -197,8 +197,14 @@ class LeaseFacts:
 
     def is_under_way(self, *, now: float) -> bool:
         """Tell whether a request for the mapping may still come to the server."""
+        return now < self._under_way_until
+
+    @property
+    def _under_way_until(self) -> float:
         times = (self._unanswered_at, self._copied_at)
-        return any(at is not None and now < at + LINGER for at in times)
+        return LINGER + max(
+            (at for at in times if at is not None), default=float("-inf")
+        )
 
     def may_precede_request(self, expires_at: float) -> bool:
         """Tell whether a grant may be of before the request that it seems to answer.

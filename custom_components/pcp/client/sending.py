@@ -128,10 +128,10 @@ class Sender:
         if lease.awaiting is None:
             self._begin_request(lease, spoken, now=now)
         self._post(self._request(lease, spoken))
-        if spoken is ServerProtocol.PCP and not lease.must_delete:
-            lease.may_be_pcp = True
         schedule = None if single else self._schedule(lease, spoken)
         lease.sent(schedule, now=now, jitter=self._jitter)
+        if spoken is ServerProtocol.PCP and not lease.must_delete:
+            lease.note_pcp()
         if lease.awaiting is not None:
             self._server.watch(lease.awaiting, now=now)
 
