@@ -852,6 +852,24 @@ async def test_another_name_asks_nothing(house: House) -> None:
     assert house.maps(count) == []
 
 
+async def test_a_change_right_after_the_opening(house: House) -> None:
+    """What is deleted once more, for a copy is under way, keeps nobody waiting."""
+    house.router.set_personality("nat_pmp_only")
+    send = house.router._send
+    # RFC 6886 3.1: the first copy goes out after 0.25 s.
+    with patch.object(
+        house.router, "_send", lambda it: house.hass.loop.call_later(0.3, send, it)
+    ):
+        await house.set_up()
+        await house.wait(120)
+        forward_id = await house.add()
+        await house.finish(
+            house.coordinator.async_try_forward(forward(8124), replacing=forward_id)
+        )
+        await house.wait(1)
+    assert house.open_ports() == [8124]
+
+
 async def test_removed_while_its_change_is_saved(house: House) -> None:
     """Nothing is tried in its place, and whoever changes it is told why."""
     await house.set_up()
@@ -873,9 +891,10 @@ async def test_removed_while_its_change_is_saved(house: House) -> None:
 
 
 async def test_removed_during_its_change(house: House) -> None:
-    """What was tried is given back."""
+    """Nothing is asked for in its place, also when the router answers again."""
     await house.set_up()
     forward_id = await house.add()
+    count = house.count()
     with patch.object(house.router, "_send"):
         changing = house.begin(
             refused(
@@ -884,7 +903,8 @@ async def test_removed_during_its_change(house: House) -> None:
         )
         await house.wait(1)
         house.hass.config_entries.async_remove_subentry(house.entry, forward_id)
-        assert await house.finish(changing) == "router_silent"
+    assert await house.finish(changing) == "unknown_forward"
     await house.wait(600)
+    assert {it.lifetime for it in house.maps(count)} == {0}
     assert house.open_ports() == []
     assert house.stored()["leases"] == []

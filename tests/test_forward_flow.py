@@ -16,6 +16,7 @@ import voluptuous as vol
 from custom_components.pcp.client.codec import MapRequest, ResultCode
 from custom_components.pcp.client.mapping import Protocol
 from custom_components.pcp.const import DOMAIN
+from custom_components.pcp.forward import ForwardStatus
 from tests.simulated_router import PERSONALITIES, SimulatedRouter
 
 from .glue import (
@@ -424,6 +425,34 @@ async def test_a_temporary_forward_stays_temporary(
     assert entry.subentries[forward["forward_id"]].data == {
         "internal_port": 8124,
         "temporary": True,
+    }
+
+
+async def test_a_forward_that_is_open_in_part_can_be_renamed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """The address is that of the part which the router has granted."""
+    forward_id = (await add_forward(hass))["forward_id"]
+    view = entry.runtime_data.data.forwards[forward_id]
+    (granted,) = view.mappings
+    refused = replace(
+        granted, external_address=None, external_port=None, expires_at=None
+    )
+    pinhole = replace(
+        granted, ip_version="ipv6", external_address="2001:db8::2", external_port=8123
+    )
+    partly = replace(
+        view,
+        status=ForwardStatus.PARTLY_OPEN,
+        mappings=(refused, pinhole),
+        external_address="2001:db8::2",
+    )
+    form = await change(hass, entry, forward_id)
+    entry.runtime_data.data.forwards[forward_id] = partly
+    result = await submit(hass, form, GAME | {"name": "Web"})
+    assert result["description_placeholders"] == {
+        "name": "Web",
+        "external_address": "[2001:db8::2]:8123",
     }
 
 

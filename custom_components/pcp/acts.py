@@ -179,9 +179,7 @@ class Acts:
         """
         # What cannot be saved could not be opened again either.
         await self._async_save()
-        if forward_id not in self._ledger.forwards:
-            # Somebody has removed it meanwhile.
-            raise RefusedError("unknown_forward", placeholders={"forward": forward_id})
+        self._check_exists(forward_id)
         ends_at = self._engine.clock.now() + CLOSE_WAIT + ADD_WAIT + DEFINE_WAIT
         orders = self._ledger.begin_change(forward_id, ends_at=ends_at)
         granted = False
@@ -190,10 +188,10 @@ class Acts:
             closed = await self._waiting.async_until(
                 forward_id, lambda: self._is_free(forward_id), wait=CLOSE_WAIT
             )
+            self._check_exists(forward_id)
             # Somebody may have had the port meanwhile.
             self._check_overlap(forward, forward_id)
-            forwards = self._ledger.forwards
-            if forward_id in forwards and not self._ledger.wish(forward_id).wanted:
+            if not self._ledger.wish(forward_id).wanted:
                 return None
             if not closed:
                 raise RefusedError("router_silent")
@@ -271,6 +269,11 @@ class Acts:
             in_vain = address is not None and not can_be_opened(address)
             if link is None or (forward.target_host is None and in_vain):
                 raise ForwardError(f"no_ipv{version}_server", CONF_IP_VERSION)
+
+    def _check_exists(self, forward_id: str) -> None:
+        """Refuse what somebody has removed meanwhile."""
+        if forward_id not in self._ledger.forwards:
+            raise RefusedError("unknown_forward", placeholders={"forward": forward_id})
 
     def _check_overlap(self, forward: Forward, replacing: str | None) -> None:
         """Refuse what another forward has, one that is tried just now included."""

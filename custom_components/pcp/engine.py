@@ -315,18 +315,29 @@ class Engine:
                     orders = deque(it for it in orders if it not in withheld)
                 while orders:
                     for _ in range(min(len(orders), _AT_ONCE)):
-                        self._delivery.pass_on(orders.popleft())
+                        self._pass_on(orders)
                     if orders:
                         await asyncio.sleep(0)
             except BaseException:
                 # The next look around goes on with the rest.
                 self._orders[:0] = orders
                 self._is_saved = False
+                self.links.pump()
                 raise
             await self.links.async_start_former()
             self.links.pump()
         self._on_change()
         return is_saved
+
+    def _pass_on(self, orders: deque[Order]) -> None:
+        """Pass on the first order; one that fails comes last, if it is the last word."""
+        order = orders.popleft()
+        try:
+            self._delivery.pass_on(order)
+        except BaseException:
+            if all(other.key != order.key for other in orders):
+                orders.append(order)
+            raise
 
     def _carry_out_soon(self, orders: list[Order]) -> None:
         self._hass.async_create_task(self.async_carry_out(orders), f"{DOMAIN} orders")

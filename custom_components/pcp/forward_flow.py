@@ -106,6 +106,8 @@ class ForwardSubentryFlow(ConfigSubentryFlow):
             try:
                 return await self._async_submit(entry, user_input, subentry)
             except (ForwardError, RefusedError) as err:
+                if subentry and subentry.subentry_id not in entry.subentries:
+                    return self.async_abort(reason="forward_gone")
                 errors = missing(user_input)
                 errors[where(err.field, user_input)] = err.key
                 placeholders |= err.placeholders or {}

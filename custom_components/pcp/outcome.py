@@ -66,7 +66,7 @@ def _external_host(view: ForwardView) -> str:
 
 def _external_ports(view: ForwardView) -> str:
     """Return the ports of the IP version whose address is shown."""
-    version = view.mappings[0].ip_version
+    version = next(it.ip_version for it in view.mappings if it.expires_at)
     ports = dict.fromkeys(
         mapping.external_port
         for mapping in view.mappings

@@ -365,6 +365,23 @@ def test_linger_of_copies(copies: int, deletions: int) -> None:
     assert world.new_maps() == []
 
 
+def test_linger_of_copies_after_a_late_grant() -> None:
+    """8.1.1: nor is the other one answered by the grant of what is deleted."""
+    world = started()
+    world.want()
+    world.run_for(4.0)
+    first, _ = world.new_maps()
+    world.release()
+    world.receive(world.success(first))
+    world.receive(world.success(world.new_maps()[-1]))
+    world.run_for(4.0)
+    world.receive(world.success(world.new_maps()[-1]))
+    assert world.state() is LeaseState.RELEASING
+    world.run_for(LINGER)
+    world.receive(world.success(world.new_maps()[-1]))
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
+
+
 def test_reappearance() -> None:
     """8: a grant for what was released is told, and given back at once."""
     world, delete = releasing()

@@ -24,6 +24,7 @@ from custom_components.pcp.client.events import (
     ServerReachable,
 )
 from custom_components.pcp.client.mapping import Grant, LeaseState, RefusalReason
+from custom_components.pcp.client.timing import LINGER
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started_nat_pmp
@@ -277,17 +278,39 @@ def test_nat_pmp_grants_beside_what_was_made_in_pcp() -> None:
     assert lease.open_until == START + LIFETIME
 
 
-def test_nat_pmp_is_believed_when_what_was_made_in_pcp_has_ended() -> None:
-    """Promise 3: a router that is deaf to PCP closes at once, a lease time later."""
+def test_nat_pmp_is_believed_of_a_server_that_is_deaf_to_pcp() -> None:
+    """Promise 3: when it was not heard in PCP for half an hour, it closes at once."""
     router = RouterCore(DEAF, external_address=IPv4Address("78.47.11.5"), now=START)
     world = World(router=router, latency=0.02)
     world.restore(wish_of(), grant=grant_of(world))
-    world.run_for(LIFETIME + 60.0)
+    world.run_for(1830.0)
     assert world.state() is LeaseState.GRANTED
     world.release()
     world.run_for(1.0)
     assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
     assert len(router.mappings) == 0
+
+
+def test_request_in_nat_pmp_beside_what_was_made_in_pcp() -> None:
+    """What is under way is deleted once more, whatever the other protocol has made."""
+    world = World()
+    world.want(wish_of(lifetime=120))
+    world.run_for(4.0)
+    world.receive(world.nat_pmp_address())
+    world.run_for(1.0)
+    request = world.new_maps()[-1]
+    assert isinstance(request, NatPmpMapRequest)
+    world.receive(world.nat_pmp_success(request))
+    world.run_for(20.0)
+    world.want(wish_of(lifetime=LIFETIME))
+    world.renew_all()
+    world.run_for(0.3)
+    world.release()
+    world.receive(world.nat_pmp_success(nat_pmp_deletion(world)))
+    world.run_for(LINGER)
+    world.receive(world.nat_pmp_success(nat_pmp_deletion(world)))
+    world.run_for(120.0)
+    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
 
 
 def test_nat_pmp_is_believed_where_pcp_is_declined() -> None:

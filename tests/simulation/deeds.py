@@ -166,7 +166,7 @@ class Deeds:
                 want = True
                 if seconds is not None:
                     closes_at = begun_at + seconds
-                elif before is None:
+                elif before is None and forward_id in home.ledger.forwards:
                     # Its duration may have ended before, and may not.
                     closes_at = home.ledger.wish(forward_id).closes_at
                 elif not before:
@@ -327,6 +327,7 @@ class Deeds:
         self.world.time_line.call_later(seconds, self._quick_disk)
 
     def _quick_disk(self) -> None:
+        self.world.outside.changes += 1
         self.world.disk.seconds = self.world.intents.writing_takes = 0.0
 
     def full_disk(self, seconds: float) -> None:

@@ -24,7 +24,7 @@ from .port_sets import is_part, part_of
 from .refusals import port_taken, refusal_of
 from .sending import Sender
 from .server import Server
-from .timing import Jitter
+from .timing import PCP_RETRY_INTERVAL, Jitter
 from .wire import MapAnswer
 
 _OPTION_ERRORS = (ResultCode.UNSUPP_OPTION, ResultCode.MALFORMED_OPTION)
@@ -169,12 +169,16 @@ class Answers:
             answer.lifetime == 0
             and pcp_until is not None
             and now < pcp_until
-            and self._is_unproven(answer)
+            and self._is_unproven(answer, now=now)
+            and not lease.is_under_way(now=now)
         ):
             lease.deletion_lasts(expires_at=pcp_until)
             self._tell(LeaseKept(lease.key))
         elif answer.lifetime == 0:
             lease.deleted(now=now)
+            if lease.is_under_way(now=now):
+                # Nobody needs to wait for what is deleted once more.
+                self._tell(LeaseKept(lease.key))
         elif answer.assigned_external_port:
             lease.granted_unwanted(expires_at=expires_at, now=now)
         else:
@@ -182,13 +186,18 @@ class Answers:
             lease.deletion_lasts(expires_at=expires_at + 1.0)
             self._tell(LeaseKept(lease.key))
 
-    def _is_unproven(self, answer: MapAnswer) -> bool:
+    def _is_unproven(self, answer: MapAnswer, *, now: float) -> bool:
         """Tell whether one made in PCP may be there though NAT-PMP says it is not.
 
         A server that speaks both may have been heard in NAT-PMP first, and that knows
-        nothing of what was made in PCP: such a mapping is deleted again in PCP.
+        nothing of what was made in PCP: such a mapping is deleted again in PCP. One that
+        was asked for PCP with every check, and not heard in it, is deaf to it.
         """
-        return answer.spoken is ServerProtocol.NAT_PMP and not self._server.declines_pcp
+        return (
+            answer.spoken is ServerProtocol.NAT_PMP
+            and not self._server.declines_pcp
+            and now < self._server.protocol_since + PCP_RETRY_INTERVAL
+        )
 
     def _on_error(self, lease: Lease, answer: MapAnswer, *, now: float) -> None:
         """Take a refusal. RFC 6887 8.3, 11.4.

@@ -152,6 +152,7 @@ class Contact:
         """Speak another protocol from now on, and ask for everything in it."""
         before = self._server.protocol
         self._server.protocol = protocol
+        self._server.protocol_since = now
         self._tell(ProtocolChanged(protocol))
         self._check.retry_pcp_at = now + PCP_RETRY_INTERVAL
         if before is ServerProtocol.PCP:

@@ -158,6 +158,9 @@ class Lease(LeaseInSet):
         """
         self.is_attested = True
         self._granted_until = max(self._granted_until or 0.0, expires_at)
+        if self._copies > 1:
+            self._copied_at = self._unanswered_at
+        self._copies = 0
         self._unanswered_at = None
         self._made_since_sent = True
         if self.awaiting is None:

@@ -53,6 +53,9 @@ class Server:
 
     address: IPAddress
     protocol: ServerProtocol | None = None
+    protocol_since: float = float("-inf")
+    """When it was first heard in that protocol, monotonic seconds."""
+
     declines_pcp: bool = False
     """It has said that it does not speak PCP, and not answered in it since."""
 
