@@ -343,3 +343,17 @@ async def test_disabling_with_a_full_disk(house: House, is_full: bool) -> None:
     assert not house.is_on(forward_id)
     assert house.open_ports() == []
     assert house.issues() == (["store_lost"] if is_full else [])
+
+
+async def test_what_runs_out_while_it_is_saved_is_not_shown_open(house: House) -> None:
+    """A lease that lived when it was taken up has run out when a slow disk is done."""
+    await house.set_up(options={"lease_time": 120})
+    forward_id = await house.add()
+    house.router.silence()
+    await house.stop()
+    await house.wait(115)
+    with slow_disk(8.0):
+        await house.start()
+        assert house.status(forward_id) == "open"
+        await house.wait(20)
+    assert house.status(forward_id) == "unreachable"

@@ -1,6 +1,6 @@
 """Passes orders on to the keepers, each to the link that it is for."""
 
-from .client.events import LeaseReleased
+from .client.events import LeaseLost, LeaseReleased
 from .client.mapping import MappingKey
 from .leases import Lease
 from .ledger import Ledger
@@ -36,8 +36,12 @@ class Delivery:
         if link is not None:
             self._links.reclaim(key)
             link.carry_out(order, lease)
-        if isinstance(order, Release):
-            view = None if link is None else link.keeper.lease(key)
+        view = None if link is None else link.keeper.lease(key)
+        if isinstance(order, Restore):
+            if lease.grant is not None and view is not None and view.grant is None:
+                # It has run out since that was decided.
+                self._ledger.handle_event(LeaseLost(key))
+        elif isinstance(order, Release):
             if view is not None:
                 self._ledger.set_open_until(key, view.open_until)
             elif link is not None or lease.open_until is None:

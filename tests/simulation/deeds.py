@@ -373,10 +373,10 @@ class Deeds:
             world.network.addresses.clear()
 
             def come_back() -> None:
-                if not world.network.addresses:
-                    world.network.addresses.update(addresses)
-                    world.outside.changes += 1
-                    world.disturb(60.0)
+                for version, address in addresses.items():
+                    world.network.addresses.setdefault(version, address)
+                world.outside.changes += 1
+                world.disturb(60.0)
 
             world.time_line.call_later(seconds, come_back)
         else:
