@@ -853,7 +853,7 @@ async def test_another_name_asks_nothing(house: House) -> None:
 
 
 async def test_a_change_right_after_the_opening(house: House) -> None:
-    """What is deleted once more, for a copy is under way, keeps nobody waiting."""
+    """That a copy of the request may be under way yet keeps nobody waiting."""
     house.router.set_personality("nat_pmp_only")
     send = house.router._send
     # RFC 6886 3.1: the first copy goes out after 0.25 s.

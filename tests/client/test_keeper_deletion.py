@@ -11,7 +11,6 @@ from custom_components.pcp.client.events import (
     LeaseReleased,
 )
 from custom_components.pcp.client.mapping import LeaseState
-from custom_components.pcp.client.timing import LINGER
 from tests.simulated_router import PERSONALITIES, RouterCore
 
 from .keeper_world import World, started, started_nat_pmp
@@ -344,42 +343,6 @@ def test_linger() -> None:
     (delete,) = world.new_maps()
     world.receive(world.success(delete))
     assert world.lease() is None
-
-
-@pytest.mark.parametrize(("copies", "deletions"), [(1, 1), (2, 2)])
-def test_linger_of_copies(copies: int, deletions: int) -> None:
-    """8.1.1: of two that were sent one was answered, and the other may make it again."""
-    world = started()
-    world.want()
-    world.run_for(1.0 if copies == 1 else 4.0)
-    requests = world.new_maps()
-    assert len(requests) == copies
-    world.receive(world.success(requests[0]))
-    world.release()
-    for _ in range(deletions):
-        assert world.state() is LeaseState.RELEASING
-        (delete,) = world.new_maps()
-        world.receive(world.success(delete))
-        world.run_for(LINGER)
-    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
-    assert world.new_maps() == []
-
-
-def test_linger_of_copies_after_a_late_grant() -> None:
-    """8.1.1: nor is the other one answered by the grant of what is deleted."""
-    world = started()
-    world.want()
-    world.run_for(4.0)
-    first, _ = world.new_maps()
-    world.release()
-    world.receive(world.success(first))
-    world.receive(world.success(world.new_maps()[-1]))
-    world.run_for(4.0)
-    world.receive(world.success(world.new_maps()[-1]))
-    assert world.state() is LeaseState.RELEASING
-    world.run_for(LINGER)
-    world.receive(world.success(world.new_maps()[-1]))
-    assert world.new_events(LeaseReleased) == [LeaseReleased(key_of())]
 
 
 def test_reappearance() -> None:

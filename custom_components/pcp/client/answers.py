@@ -176,9 +176,6 @@ class Answers:
             self._tell(LeaseKept(lease.key))
         elif answer.lifetime == 0:
             lease.deleted(now=now)
-            if lease.is_under_way(now=now):
-                # Nobody needs to wait for what is deleted once more.
-                self._tell(LeaseKept(lease.key))
         elif answer.assigned_external_port:
             lease.granted_unwanted(expires_at=expires_at, now=now)
         else:

@@ -30,6 +30,7 @@ from .lease_in_set import LeaseInSet
 from .mapping import Grant, LeaseState, MappingWish, Refusal
 from .timing import (
     CHECK_INTERVAL,
+    LINGER,
     MINIMUM_RENEWAL_GAP,
     Jitter,
     Retransmission,
@@ -158,9 +159,6 @@ class Lease(LeaseInSet):
         """
         self.is_attested = True
         self._granted_until = max(self._granted_until or 0.0, expires_at)
-        if self._copies > 1:
-            self._copied_at = self._unanswered_at
-        self._copies = 0
         self._unanswered_at = None
         self._made_since_sent = True
         if self.awaiting is None:
@@ -182,8 +180,9 @@ class Lease(LeaseInSet):
             return
         self.is_attested = False
         self.pause()
-        if self.is_under_way(now=now):
-            self.action_at = self._under_way_until
+        sent_at = self._unanswered_at
+        if sent_at is not None and now < sent_at + LINGER:
+            self.action_at = sent_at + LINGER
         else:
             self.gone(now=now)
 

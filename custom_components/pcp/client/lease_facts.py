@@ -197,14 +197,8 @@ class LeaseFacts:
 
     def is_under_way(self, *, now: float) -> bool:
         """Tell whether a request for the mapping may still come to the server."""
-        return now < self._under_way_until
-
-    @property
-    def _under_way_until(self) -> float:
         times = (self._unanswered_at, self._copied_at)
-        return LINGER + max(
-            (at for at in times if at is not None), default=float("-inf")
-        )
+        return any(at is not None and now < at + LINGER for at in times)
 
     def may_precede_request(self, expires_at: float) -> bool:
         """Tell whether a grant may be of before the request that it seems to answer.
