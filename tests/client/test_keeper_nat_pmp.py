@@ -230,6 +230,16 @@ def nat_pmp_deletion(world: World) -> NatPmpMapRequest:
     return deletions[-1]
 
 
+def grant_in_nat_pmp(world: World) -> None:
+    """Let the server be heard in NAT-PMP first, and grant what it is asked for."""
+    world.run_for(4.0)
+    world.receive(world.nat_pmp_address())
+    world.run_for(1.0)
+    request = world.new_maps()[-1]
+    assert isinstance(request, NatPmpMapRequest)
+    world.receive(world.nat_pmp_success(request))
+
+
 def heard_in_nat_pmp_first() -> World:
     """Return a world where a mapping of an earlier life is to be deleted."""
     world = World()
@@ -262,12 +272,7 @@ def test_nat_pmp_grants_beside_what_was_made_in_pcp() -> None:
     """Promise 2: nor is it one when it has granted another mapping since."""
     world = World()
     world.restore(wish_of(), grant=grant_of(world))
-    world.run_for(4.0)
-    world.receive(world.nat_pmp_address())
-    world.run_for(1.0)
-    request = world.new_maps()[-1]
-    assert isinstance(request, NatPmpMapRequest)
-    world.receive(world.nat_pmp_success(request))
+    grant_in_nat_pmp(world)
     assert world.state() is LeaseState.GRANTED
     world.run_for(60.0)
     world.release()
@@ -295,12 +300,7 @@ def test_request_in_nat_pmp_beside_what_was_made_in_pcp() -> None:
     """What is under way is deleted once more, whatever the other protocol has made."""
     world = World()
     world.want(wish_of(lifetime=120))
-    world.run_for(4.0)
-    world.receive(world.nat_pmp_address())
-    world.run_for(1.0)
-    request = world.new_maps()[-1]
-    assert isinstance(request, NatPmpMapRequest)
-    world.receive(world.nat_pmp_success(request))
+    grant_in_nat_pmp(world)
     world.run_for(20.0)
     world.want(wish_of(lifetime=LIFETIME))
     world.renew_all()
