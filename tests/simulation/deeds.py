@@ -373,10 +373,11 @@ class Deeds:
             world.network.addresses.clear()
 
             def come_back() -> None:
-                for version, address in addresses.items():
-                    world.network.addresses.setdefault(version, address)
-                world.outside.changes += 1
-                world.disturb(60.0)
+                missing = addresses.keys() - world.network.addresses.keys()
+                if missing:
+                    world.network.addresses |= {it: addresses[it] for it in missing}
+                    world.outside.changes += 1
+                    world.disturb(60.0)
 
             world.time_line.call_later(seconds, come_back)
         else:

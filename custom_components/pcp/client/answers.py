@@ -164,15 +164,13 @@ class Answers:
         self._learn_manners(lease)
         self._sender.settle(lease)
         expires_at = now + _lifetime(answer)
-        pcp_until = lease.pcp_until
         if (
             answer.lifetime == 0
-            and pcp_until is not None
-            and now < pcp_until
+            and now < lease.pcp_until
             and self._is_unproven(answer, now=now)
             and not lease.is_under_way(now=now)
         ):
-            lease.deletion_lasts(expires_at=pcp_until)
+            lease.deletion_lasts(expires_at=lease.pcp_until)
             self._tell(LeaseKept(lease.key))
         elif answer.lifetime == 0:
             lease.deleted(now=now)

@@ -191,7 +191,7 @@ class Lease(LeaseInSet):
         self._answered()
         self._granted_until = None
         self.giving_back = False
-        self.pcp_until = None
+        self.pcp_until = float("-inf")
         self.removes_filters = False
         if self.refusal is not None and now < self.refusal.retry_at:
             self.action_at = self.refusal.retry_at
@@ -286,7 +286,7 @@ class Lease(LeaseInSet):
                 self.grant = grant
                 self.is_doubtful = True
                 self._granted_at = grant.expires_at - grant.lifetime
-        self.pcp_until = self._granted_until
+        self.note_pcp()
         self._ask_at(now)
 
     # What the server makes of options. RFC 6887 7.3.
@@ -309,7 +309,7 @@ class Lease(LeaseInSet):
     def note_pcp(self) -> None:
         """Note that all that may exist of it, and of what follows, was asked for in PCP."""
         for lease in (self, *self.followers):
-            lease.pcp_until = lease.open_until
+            lease.pcp_until = lease.open_until or float("-inf")
 
     def _plan_renewal(self, jitter: Jitter) -> None:
         """Plan the next single packet of 11.2.1, not before a hold ends."""

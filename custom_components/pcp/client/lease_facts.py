@@ -91,7 +91,7 @@ class LeaseFacts:
         """Its grant is from before a restart or in another protocol: may be lost."""
         self.is_attested = False
         """The server has told that it is there, and nothing else since."""
-        self.pcp_until: float | None = None
+        self.pcp_until = float("-inf")
         """Until when one may exist that was made in PCP, of which NAT-PMP tells nothing."""
         self.is_urgent = False
         """A person waits, should it have to ask itself."""

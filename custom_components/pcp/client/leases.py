@@ -147,8 +147,8 @@ class Leases:
     def delete_again(self, *, now: float) -> None:
         """Delete what may have been made in PCP: NAT-PMP's word is enough for it now."""
         for lease in self.table:
-            is_in_pcp = lease.pcp_until is not None and now < lease.pcp_until
-            if lease.must_delete and is_in_pcp and lease.awaiting is None:
+            may_be_pcp = now < lease.pcp_until
+            if lease.must_delete and may_be_pcp and lease.awaiting is None:
                 self._ask_again(lease, now=now, forced=True)
 
     def ask_unanswered(self, *, now: float) -> None:
