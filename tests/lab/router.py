@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TypedDict, Unpack
 
-from . import ipv6, nat_pmp_responder, processes, rules
+from . import ipv6, nat_pmp_responder, processes, raw, rules
 from .network import Network, Place
 from .waiting import wait_until
 
@@ -179,6 +179,8 @@ class Router:
         ipv6.reset(self.network)
         self.options = DEFAULTS.copy()
         self.start()
+        # It answers after it has announced its start, which no test is to hear.
+        raw.ask(self.network, raw.announce_request(), timeout=5.0)
 
     # Faults; they outlast a reboot
 
