@@ -1,10 +1,11 @@
 """Simulated routers in a process of their own, so that they cost the others nothing.
 
-Usage: python -m tests.bench.routers PORT ADDRESS…
+Usage: python -m tests.bench.routers ADDRESS…
 
-Lines on the loopback TCP port steer all of them at once; `busiest` tells how many
-requests one of them had in its busiest second since the last time, `requests` how many
-all had since then, and `hurry N` lets time pass so many times faster.
+It prints a loopback TCP port, which the kernel has chosen. Lines to it steer all of
+them at once; `busiest` tells how many requests one of them had in its busiest second
+since the last time, `requests` how many all had since then, and `hurry N` lets time pass
+so many times faster.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from .hurry import hurry
 EXTERNAL = "203.0.113.5"
 
 
-async def serve(port: int, addresses: list[str]) -> None:
+async def serve(addresses: list[str]) -> None:
     """Serve until standard input ends."""
     routers = [SimulatedRouter(address, EXTERNAL, relay=False) for address in addresses]
     for router in routers:
@@ -41,8 +42,8 @@ async def serve(port: int, addresses: list[str]) -> None:
         await writer.drain()
         writer.close()
 
-    await asyncio.start_server(converse, "127.0.0.1", port)
-    sys.stdout.write("ready\n")
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
 
@@ -60,4 +61,4 @@ def _busiest(router: SimulatedRouter) -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2:]))
+    asyncio.run(serve(sys.argv[1:]))

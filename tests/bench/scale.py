@@ -41,6 +41,8 @@ def play(scenario: str, routers: int) -> dict[str, Any]:
         output = subprocess.run(
             [PYTHON, "-P", child, folder, str(port), scenario, *addresses],
             check=True,
+            # Two of them run side by side: a port of their own for the frontend.
+            env=os.environ | {"SETUP_PORT": str(free_port())},
             stdout=subprocess.PIPE,
             text=True,
         ).stdout
@@ -50,8 +52,7 @@ def play(scenario: str, routers: int) -> dict[str, Any]:
 
 @contextmanager
 def _routers(addresses: list[str]) -> Iterator[int]:
-    port = free_port()
-    command = [sys.executable, "-m", "tests.bench.routers", str(port), *addresses]
+    command = [sys.executable, "-m", "tests.bench.routers", *addresses]
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -61,7 +62,7 @@ def _routers(addresses: list[str]) -> Iterator[int]:
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        port = int(process.stdout.readline())
         try:
             yield port
         finally:
