@@ -167,7 +167,8 @@ class Deeds:
                 if seconds is not None:
                     closes_at = begun_at + seconds
                 elif before is None and forward_id in home.ledger.forwards:
-                    # Its duration may have ended before, and may not.
+                    # Its duration may have ended before or meanwhile, and may not.
+                    want = _wished(home, forward_id)
                     closes_at = home.ledger.wish(forward_id).closes_at
                 elif not before:
                     closes_at = None
