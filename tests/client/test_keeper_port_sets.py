@@ -696,6 +696,20 @@ def test_restored_set_of_which_a_part_is_wanted() -> None:
     assert set_of(request) == [PortSet(size=3, first_internal_port=FIRST)]
 
 
+def test_restored_port_that_joins_another_set_before_the_answer() -> None:
+    """Promise 3: it may be mapped apart from before, whatever was asked for since."""
+    world, (request,) = restored(wanted=True, known=False)
+    together = PortRange(first=FIRST, count=2)
+    for port in PORTS[:2]:
+        other = wish(port, port_range=together)
+        world.keeper.want(other, now=world.now, urgent=False)
+    world.release(key_of(PORTS[1]))
+    world.new_maps()
+    world.receive(world.success(request))
+    deletes = [it for it in world.new_maps() if it.lifetime == 0]
+    assert [it.internal_port for it in deletes] == [PORTS[1]]
+
+
 def test_restored_single_ports_stay_single() -> None:
     """RFC 7753 4.3: what is mapped one by one is renewed so."""
     world = started()

@@ -186,6 +186,11 @@ class LeaseFacts:
         return self._last_sent_at
 
     @property
+    def has_asked(self) -> bool:
+        """Tell whether anything was asked about it in this life."""
+        return self._last_sent_at > float("-inf")
+
+    @property
     def unanswered_since(self) -> float | None:
         """Return when the request was last sent that is not answered yet, if any."""
         return self.awaiting.last_sent_at if self.awaiting else self._unanswered_at
@@ -293,6 +298,11 @@ class LeaseFacts:
         """Tell whether the last request, or what it made, is for another's port, too."""
         offset = lease.key.internal_port - self.key.internal_port
         return 0 < offset < self.port_count_to_delete
+
+    def has_granted(self, lease: LeaseFacts) -> bool:
+        """Tell whether another's port was granted to it, now or in an earlier life."""
+        is_known = self.grant is not None or not self.has_asked
+        return is_known and self.port_count is not None and self.reaches(lease)
 
     def _wanted_count(self) -> int:
         ports = {it.key.internal_port for it in self.followers if it.wanted}

@@ -38,8 +38,7 @@ class LeaseInSet(LeaseFacts):
         self.pause()
         self.leader = leader
         leader.followers.append(self)
-        has_asked = self.asked_at > float("-inf")
-        if leader.port_count and leader.reaches(self) and not has_asked:
+        if leader.has_granted(self) and not self.has_asked:
             self._granted_until = None
 
     def leave(self, *, now: float) -> None:
