@@ -30,7 +30,7 @@ def write(run: Run) -> bool:
         f" 5 s; a reboot that nobody announces is found within {told[1]} s. A quiet hour"
         f" costs the router {told[2]} requests, {told[3]} with 100 mappings, and those cost"
         f" {told[4]} % of a core here. 100 open forwards are set up in {told[5]} times what"
-        f" Home Assistant takes for as many idle entities; with a thousand, its event loop is"
+        f" Home Assistant takes for as many idle entities; with a thousand, its event loop was"
         f" {_held_up(told[6])}."
         f" {_broken(broken)} How it was measured, and other clients beside ours:"
         " [docs/performance.md](docs/performance.md)."
@@ -47,7 +47,7 @@ def write(run: Run) -> bool:
 
 def _held_up(milliseconds: str) -> str:
     if float(milliseconds) == 0:
-        return "never held up by us for 10 ms"
+        return "not held up by us for 10 ms in this run"
     return f"held up by us for {milliseconds} ms at most"
 
 

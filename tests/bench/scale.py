@@ -142,18 +142,19 @@ def hold_ups(crowds: list[Crowd]) -> Iterator[Result]:
     """Tell who holds up Home Assistant's loop."""
     for crowd in crowds:
         ours = [
-            (block["seconds"], phase)
+            (block["seconds"], phase, block["stack"])
             for phase, blocks in crowd.blocks.items()
             for block in blocks
             if block["ours"]
         ]
-        seconds, phase = max(ours, default=(0.0, ""))
+        seconds, phase, stack = max(ours, default=(0.0, "", []))
+        where = next((frame for frame in stack if frame.startswith("pcp/")), "")
         yield Result(
             name="hold-up",
             measured=seconds * 1e3,
             limit=BLOCK_LIMIT,
             unit=f"ms, a thousand forwards on {crowd.routers} routers",
-            detail=f"{len(ours)} above 10 ms, the longest in: {phase}"
+            detail=f"{len(ours)} above 10 ms, the longest in: {phase}, {where}"
             if ours
             else "none above 10 ms",
         )
