@@ -148,7 +148,7 @@ def hold_ups(crowds: list[Crowd]) -> Iterator[Result]:
             if block["ours"]
         ]
         seconds, phase, stack = max(ours, default=(0.0, "", []))
-        where = next((frame for frame in stack if frame.startswith("pcp/")), "")
+        where = next((frame for frame in stack if frame.startswith("pcp/")), "?")
         yield Result(
             name="hold-up",
             measured=seconds * 1e3,

@@ -13,6 +13,7 @@ from tests.simulated_router import PERSONALITIES
 from .answers import CHECKED_WITHIN
 from .forgery import forged
 from .home import Home
+from .intents import TOLERANCE
 from .network import FINE, Weather
 from .script import Event
 
@@ -168,7 +169,8 @@ class Deeds:
                     closes_at = begun_at + seconds
                 elif before is None and forward_id in home.ledger.forwards:
                     # Its duration may have ended before or meanwhile, and may not.
-                    want = _wished(home, forward_id)
+                    if closed_at is not None and closed_at - TOLERANCE <= world.now:
+                        want = _wished(home, forward_id)
                     closes_at = home.ledger.wish(forward_id).closes_at
                 elif not before:
                     closes_at = None
